@@ -1,0 +1,56 @@
+# Everything a stranger or CI needs: `make demo`, `make test`. Needs Python 3.11 or newer and nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO ?= demo
+
+.PHONY: demo test test-oldest packaging lint fmt types docs clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)  ## write the sample, convert it there and back, prove the two equal, draw the boxes
+	rm -rf $(DEMO)
+	$(BIN)/svit-convert sample $(DEMO)/svit
+	$(BIN)/svit-convert to-llava $(DEMO)/svit/data/*.json --images $(DEMO)/svit -o $(DEMO)/llava.json --report $(DEMO)/report.json
+	$(BIN)/svit-convert from-llava $(DEMO)/llava.json -o $(DEMO)/native
+	$(BIN)/svit-convert compare $(DEMO)/svit/data $(DEMO)/native
+	$(BIN)/svit-convert draw $(DEMO)/svit/data/referring_qa.json --images $(DEMO)/svit -o $(DEMO)/pictures
+	$(BIN)/svit-convert draw $(DEMO)/llava.json --images $(DEMO)/svit -o $(DEMO)/pictures
+
+test: $(STAMP)  ## all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-oldest:  ## all tests with the oldest dependencies that are supported
+	$(PYTHON) -m venv $(VENV)-oldest
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
+	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c tests/oldest.txt
+	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
+
+packaging: $(STAMP)  ## build the wheel, install it elsewhere, run the tests against it
+	$(BIN)/python scripts/check_packaging.py
+
+coverage: $(STAMP)  ## branch coverage; the pure modules must be at 100%
+	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python scripts/check_coverage.py
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+docs: $(STAMP)  ## make the generated parts of docs/ again
+	$(BIN)/python scripts/make_docs.py
+
+clean:
+	rm -rf $(VENV) $(VENV)-* $(DEMO) build dist *.egg-info

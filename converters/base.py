@@ -1,0 +1,76 @@
+"""The contract of a target layout: a name, a schema, and two pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from svit_datasets.boxes import Size
+from svit_datasets.findings import Finding
+from svit_datasets.records import HubRecord
+
+Outcome = Literal["restored", "edited", "inferred", "foreign"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A hub record in a target layout.
+
+    Attributes:
+        row: The JSON object; None when it must not be written.
+        findings: What is wrong with the record, with JSON paths; errors where ``row`` is None.
+        provenance: What the way back needs, when it goes elsewhere than into the row.
+    """
+
+    row: Mapping[str, Any] | None
+    findings: list[Finding]
+    provenance: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A row on its way back to the hub.
+
+    Attributes:
+        outcome: ``restored`` value for value, ``edited`` after conversion, ``inferred`` without provenance, or
+            ``foreign`` to SVIT.
+        record: The hub record; None when foreign or at fault.
+        findings: What is wrong with the row.
+        inferred: What was worked out and how often, for the report.
+    """
+
+    outcome: Outcome
+    record: HubRecord | None = None
+    findings: list[Finding] = field(default_factory=list)
+    inferred: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A target layout.
+
+    Attributes:
+        name: Its name on the command line, in docs and file names.
+        title: Its name for people.
+        schema: Name of the schema that written rows must fit.
+        container: What the file is.
+        box_convention: How boxes are written, in words.
+        losses: What the layout cannot carry, in words; empty where provenance restores everything.
+        to_row: Hub record and options to a row. Pure.
+        from_row: A row's JSON text, provenance kept elsewhere by id (or None), the size of an image by id, and options
+            to a hub record. Pure but for the sizes.
+        options: Makes the options, all with defaults.
+    """
+
+    name: str
+    title: str
+    schema: str
+    container: Literal["json-list", "json-lines"]
+    box_convention: str
+    losses: tuple[str, ...]
+    to_row: Callable[[HubRecord, Any], Row]
+    from_row: Callable[
+        [bytes | memoryview, Callable[[str], bytes | None] | None, Callable[[int], Size | None], Any], Back
+    ]
+    options: Callable[..., Any]

@@ -1,0 +1,302 @@
+"""The way back from the LLaVA-v1.5 layout: exact with provenance, best effort without, foreign records named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import PurePosixPath
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from svit_datasets import grounding
+from svit_datasets.boxes import Size
+from svit_datasets.check import check_turns
+from svit_datasets.converters import infer, provenance
+from svit_datasets.converters.base import Back
+from svit_datasets.converters.llava_layout import (
+    ROLE_OF,
+    Options,
+    Rendering,
+    parse_id,
+    strip_image,
+    strip_sentence,
+)
+from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.records import Conversation, HubRecord, Turn
+from svit_datasets.visual_genome import parse_path
+
+UNKNOWN = -1
+_NATIVE_ROLE = {llava: native for native, llava in ROLE_OF.items()}
+
+
+class _Row(Struct, forbid_unknown_fields=True):
+    """A record with the keys that ``to_llava`` writes and no others."""
+
+    conversations: list[Turn]
+    id: str | int | UnsetType = UNSET
+    image: str | UnsetType = UNSET
+    svit: Raw | UnsetType = UNSET
+
+
+class Loose(NamedTuple):
+    """A record of a LLaVA file: what of it could be read.
+
+    Attributes:
+        id: Its id as text, '' if it has none.
+        image: Its image path; None if absent or no string.
+        turns: Its turns; None if they are not of the layout's shape.
+        svit: The JSON text of its key ``svit``.
+        other_keys: Keys that the layout does not name.
+    """
+
+    id: str
+    image: str | None
+    turns: list[Turn] | None
+    svit: bytes | None
+    other_keys: tuple[str, ...] = ()
+
+
+T = TypeVar("T")
+_ROW = msgspec.json.Decoder(_Row)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+
+
+def decode_row(raw: bytes | memoryview) -> Loose:
+    """Decode a record of a LLaVA file, as much of it as fits.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON object.
+        UnicodeDecodeError: It is not UTF-8.
+
+    >>> decode_row(b'{"id": 7, "conversations": [{"from": "human", "value": "Hi"}], "model": ""}')
+    Loose(id='7', image=None, turns=[Turn(role='human', value='Hi')], svit=None, other_keys=('model',))
+    """
+    try:
+        row = _ROW.decode(raw)
+    except msgspec.ValidationError:
+        return _loose(raw)
+    row_id = "" if row.id is UNSET else str(row.id)
+    return Loose(
+        row_id,
+        None if row.image is UNSET else row.image,
+        row.conversations,
+        None if row.svit is UNSET else bytes(row.svit),
+    )
+
+
+def _loose(raw: bytes | memoryview) -> Loose:
+    parts = _OBJECT.decode(raw)
+    str(raw, "utf-8")
+    known = {name: parts.pop(name, None) for name in ("id", "image", "conversations", "svit")}
+    row_id = _as(known["id"], str) or _as(known["id"], int)
+    svit = known["svit"]
+    return Loose(
+        "" if row_id is None else str(row_id),
+        _as(known["image"], str),
+        _as(known["conversations"], list[Turn]),
+        None if svit is None else bytes(svit),
+        tuple(parts),
+    )
+
+
+def _as(raw: Raw | None, kind: type[T]) -> T | None:
+    """Return ``raw`` decoded as ``kind``, None where it is another shape."""
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def from_row(
+    raw: bytes | memoryview,
+    sidecar: Callable[[str], bytes | None] | None,
+    size_of: Callable[[int], Size | None],
+    options: Options,
+) -> Back:
+    """Convert a record of the LLaVA-v1.5 layout back to the hub.
+
+    Args:
+        raw: The record's JSON text.
+        sidecar: Gives the provenance kept beside the file for an id.
+        size_of: Gives the size of an image, None if it is not known.
+        options: How the file was written; ``coordinates`` counts where provenance is missing.
+
+    Returns:
+        The conversation, or why there is none.
+
+    Raises:
+        msgspec.DecodeError: It is no JSON object.
+        UnicodeDecodeError: It is not UTF-8.
+
+    >>> from_row(b'{"image": "coco/train2017/9.jpg", "conversations": []}', None, lambda i: None, Options()).outcome
+    'foreign'
+    """
+    row = decode_row(raw)
+    svit = row.svit or (sidecar(row.id) if sidecar and row.id else None)
+    place = parse_path(row.image) if row.image else None
+    unsafe = _check_path(row.image)
+    if svit is not None:
+        back = _with_provenance(row, svit, size_of, options)
+    elif place is not None and row.turns and not infer.is_region_prompt([t.value for t in row.turns[::2]]):
+        back = _without_provenance(row, row.turns, place[1], size_of, options)
+    else:
+        warned = [msgspec.structs.replace(f, severity="warning") for f in unsafe]
+        return Back("foreign", None, warned)
+    if unsafe:
+        return Back(back.outcome, None, unsafe + back.findings)
+    return back
+
+
+def _check_path(image: str | None) -> list[Finding]:
+    if image is None:
+        return []
+    path = PurePosixPath(image.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        return [finding("image-path-unsafe", quote(image), path="$.image")]
+    return []
+
+
+def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | None], options: Options) -> Back:
+    try:
+        kept = provenance.decode(svit)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Back("edited", None, [finding("provenance-damaged", str(error), path="$.svit")])
+    place = provenance.parse_place(kept.at)
+    if place is None:
+        return Back("edited", None, [finding("provenance-damaged", quote(kept.at), path="$.svit.at")])
+    if not row.turns:
+        found = "no list of {from, value}"
+        return Back("edited", None, [finding("record-shape", found, path="$.conversations")])
+    found_keys = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
+    roles = [t.role for t in row.turns]
+    values = [strip_image(row.turns[0].value), *(t.value for t in row.turns[1:])]
+    pieces = provenance.pieces_of(kept, len(values))
+    is_edited = pieces is None or kept.sum != provenance.checksum(roles, values)
+    counts: Counter[str] = Counter()
+    try:
+        if is_edited or pieces is None:
+            texts = _edited(values, pieces, kept, size_of(place.image_id), options, counts)
+        else:
+            texts = [
+                kept.text[str(i)] if str(i) in kept.text else provenance.restore_turn(value, piece)
+                for i, (value, piece) in enumerate(zip(values, pieces, strict=True))
+            ]
+    except _SizeUnknownError:
+        return Back("edited", None, [_size_unknown(place.image_id)])
+    except ValueError as error:
+        return Back("edited", None, [finding("provenance-damaged", str(error), path="$.svit.marks")])
+    native_roles = [_NATIVE_ROLE.get(role, role) for role in roles]
+    if is_edited:
+        found_keys.append(finding("provenance-edited", "another text", path="$.conversations"))
+        wrong = check_turns(native_roles, texts)
+        if wrong:
+            return Back("edited", None, found_keys + _in_rows(wrong))
+    record = HubRecord(
+        task=place.task,
+        image_id=place.image_id,
+        record_index=place.record_index,
+        conversation_index=place.conversation_index,
+        conversation=provenance.rebuild(kept, native_roles, texts),
+        image=row.image or "",
+        record_extra=kept.extra.record,
+    )
+    return Back("edited" if is_edited else "restored", record, found_keys, _inferred(counts, size_of(place.image_id)))
+
+
+class _SizeUnknownError(Exception):
+    """A box must be moved back and the image's size is not known."""
+
+
+def _size_unknown(image_id: int) -> Finding:
+    return finding("image-size-unknown", f"no size of image {image_id}", path="$.image")
+
+
+def _edited(
+    values: list[str],
+    pieces: list[str] | None,
+    kept: provenance.Provenance,
+    size_wh: Size | None,
+    options: Options,
+    counts: Counter[str],
+) -> list[str]:
+    """Return native texts of an edited conversation: exact for the turns that still render to what stands there."""
+    texts = []
+    for i, value in enumerate(values):
+        native = _untouched(value, pieces[i] if pieces else "", kept.text.get(str(i)), size_wh, options)
+        counts["turns_restored" if native is not None else "turns_inferred"] += 1
+        if native is None:
+            native = _infer_turn(strip_sentence(value) if i % 2 == 0 else value, size_wh, options, counts)
+        texts.append(native)
+    return texts
+
+
+def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, options: Options) -> str | None:
+    try:
+        native = text if text is not None else provenance.restore_turn(value, piece)
+    except ValueError:
+        return None
+    body = value[: value.rindex("\n")] if piece.startswith(provenance.ADDED_LINE) else value
+    if size_wh is None and native != body:
+        return None
+    return native if Rendering(size_wh, options).text(native)[0] == body else None
+
+
+def _infer_turn(text: str, size_wh: Size | None, options: Options, counts: Counter[str]) -> str:
+    is_padded = options.coordinates == "padded"
+    if is_padded and size_wh is None and any(True for _ in grounding.find(text)):
+        raise _SizeUnknownError
+    return infer.infer_text(text, size_wh if is_padded else None, counts)
+
+
+def _inferred(counts: Counter[str], size_wh: Size | None) -> dict[str, float]:
+    bound = {"box_error_bound_max": infer.error_bound(size_wh)} if counts["boxes_inverted"] and size_wh else {}
+    return {**counts, **bound}
+
+
+def _without_provenance(
+    row: Loose,
+    turns: list[Turn],
+    image_id: int,
+    size_of: Callable[[int], Size | None],
+    options: Options,
+) -> Back:
+    roles = [_NATIVE_ROLE.get(t.role, t.role) for t in turns]
+    values = [strip_image(turns[0].value), *(t.value for t in turns[1:])]
+    wrong = check_turns(roles, values)
+    if wrong:
+        return Back("inferred", None, _in_rows(wrong))
+    counts: Counter[str] = Counter()
+    own_id = parse_id(row.id)
+    if own_id and own_id.image_id != image_id:
+        own_id = None
+    task = own_id.task if own_id else infer.infer_task(values[0::2], values[1::2])
+    counts["tasks_from_id" if own_id else "tasks_from_text"] = 1
+    counts["places_from_id" if own_id else "places_from_order"] = 1
+    if task == "referring_qa":
+        stripped = [strip_sentence(v) for v in values[0::2]]
+        counts["sentences_removed"] = sum(a != b for a, b in zip(stripped, values[0::2], strict=True))
+        values[0::2] = stripped
+    try:
+        texts = [_infer_turn(v, size_of(image_id), options, counts) for v in values]
+    except _SizeUnknownError:
+        return Back("inferred", None, [_size_unknown(image_id)])
+    record = HubRecord(
+        task=task,
+        image_id=image_id,
+        record_index=UNKNOWN,
+        conversation_index=own_id.conversation_index if own_id else UNKNOWN,
+        copy=own_id.copy if own_id else 0,
+        conversation=Conversation([Turn(r, t) for r, t in zip(roles, texts, strict=True)]),
+        image=row.image or "",
+    )
+    found = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
+    return Back("inferred", record, found, _inferred(counts, size_of(image_id)))
+
+
+def _in_rows(found: list[Finding]) -> list[Finding]:
+    """Return findings on a hub conversation with the JSON paths of the LLaVA record."""
+    return [msgspec.structs.replace(f, path=f.path.replace("$.content", "$.conversations")) for f in found]

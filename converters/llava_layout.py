@@ -1,0 +1,163 @@
+"""The LLaVA-v1.5 layout's own words: its options, ids, formatting sentences, and how grounded text is rendered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+
+from svit_datasets import grounding
+from svit_datasets.boxes import Rounding, Size, pad_tables
+from svit_datasets.converters import provenance
+from svit_datasets.records import TASKS, HubRecord, TaskName
+
+# The three sentences of SVIT's own LLaVA copy, behind every referring question.
+SENTENCES = (
+    "Provide the bounding boxes of the mentioned objects.",
+    "Include the coordinates for each mentioned object.",
+    "Locate the objects with their coordinates.",
+)
+IMAGE_TOKEN = "<image>"
+ROLE_OF = {"user": "human", "gpt": "gpt"}
+
+
+LlavaTurn = TypedDict("LlavaTurn", {"from": str, "value": str})
+
+
+class LlavaRow(TypedDict):
+    """One record of the layout."""
+
+    id: str
+    image: str
+    conversations: list[LlavaTurn]
+    svit: NotRequired[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to write the layout, and how it was written.
+
+    Attributes:
+        coordinates: ``padded`` for trainers that pad images to a square, ``original`` for those that do not.
+        box_rounding: ``pixel`` steps through whole pixels as SVIT's own copy does, ``exact`` does not.
+        instruction: Whether a formatting sentence goes behind every referring question.
+        seed: Chooses the sentences, together with each record's id.
+        provenance: ``inline`` keeps the way back in the key ``svit``, ``sidecar`` beside, ``none`` nowhere.
+    """
+
+    coordinates: Literal["padded", "original"] = "padded"
+    box_rounding: Rounding = "pixel"
+    instruction: bool = True
+    seed: int = 0
+    provenance: Literal["inline", "sidecar", "none"] = "inline"
+
+
+def make_id(hub: HubRecord) -> str:
+    """Return the id of a conversation's record: task, image, conversation; stable, and unique in a file.
+
+    >>> from svit_datasets.records import Conversation
+    >>> make_id(HubRecord(task="detail_description", image_id=5, record_index=7, conversation_index=0,
+    ...                   conversation=Conversation([]), image="", copy=1))
+    'detail_description-5.1-0'
+    """
+    copy = f".{hub.copy}" if hub.copy else ""
+    return f"{hub.task}-{hub.image_id}{copy}-{hub.conversation_index}"
+
+
+class RowId(NamedTuple):
+    """What ``make_id`` put into an id."""
+
+    task: TaskName
+    image_id: int
+    copy: int
+    conversation_index: int
+
+
+_ID = re.compile(rf"({'|'.join(TASKS)})-([0-9]{{1,18}})(?:\.([0-9]{{1,9}}))?-([0-9]{{1,9}})")
+
+
+def parse_id(row_id: str) -> RowId | None:
+    """Return what ``make_id`` put into an id, None if it is another's.
+
+    >>> parse_id("detail_description-5.1-0")
+    RowId(task='detail_description', image_id=5, copy=1, conversation_index=0)
+    """
+    match = _ID.fullmatch(row_id)
+    if not match:
+        return None
+    task = TASKS[match[1]].stem
+    return RowId(task, int(match[2]), int(match[3] or 0), int(match[4]))
+
+
+def choose_sentence(row_id: str, turn: int, seed: int) -> str:
+    """Return the formatting sentence of a question: one of three, by a hash, the same in every run.
+
+    >>> choose_sentence("referring_qa-5-0", 0, 0)
+    'Provide the bounding boxes of the mentioned objects.'
+    """
+    digest = blake2b(f"{seed}/{row_id}/{turn}".encode(), digest_size=8).digest()
+    return SENTENCES[int.from_bytes(digest) % len(SENTENCES)]
+
+
+def strip_image(value: str) -> str:
+    """Return the first question without ``<image>`` and its line break, before it or behind it.
+
+    >>> strip_image("<image>\\nWhy?"), strip_image("Why?\\n<image>"), strip_image("Why?")
+    ('Why?', 'Why?', 'Why?')
+    """
+    head, tail = f"{IMAGE_TOKEN}\n", f"\n{IMAGE_TOKEN}"
+    return value.removeprefix(head) if value.startswith(head) else value.removesuffix(tail)
+
+
+def strip_sentence(question: str) -> str:
+    """Return a question without its formatting sentence, joined by a line break or a space.
+
+    >>> strip_sentence("Who?\\nLocate the objects with their coordinates.")
+    'Who?'
+    """
+    for sentence in SENTENCES:
+        for joint in ("\n", " "):
+            if question.endswith(joint + sentence):
+                return question.removesuffix(joint + sentence)
+    return question
+
+
+class Rendering:
+    """Renders the grounded texts of one image; keeps what the way back needs of each.
+
+    Args:
+        size_wh: Size of the image in pixels; None where no box is moved.
+        options: How boxes are written.
+    """
+
+    def __init__(self, size_wh: Size | None, options: Options) -> None:
+        self._tables: tuple[Mapping[str, str], Mapping[str, str]] | None = None
+        if size_wh and options.coordinates == "padded":
+            self._tables = pad_tables(size_wh, options.box_rounding)
+        self._packed: list[str] = []
+        self.is_ordinary = True
+
+    def text(self, native: str) -> tuple[str, str]:
+        """Return the text for the trainer and its piece of ``marks``."""
+        self._packed = []
+        text = grounding.rewrite(native, self._group)
+        return text, ";".join(self._packed)
+
+    def _group(self, group: grounding.Group) -> str:
+        coordinates = group.coordinates
+        self._packed.append(provenance.pack_group(group, coordinates))
+        self.is_ordinary = self.is_ordinary and grounding.is_ordinary(coordinates)
+        boxes = group.boxes
+        if self._tables:
+            x, y = self._tables
+            moved = coordinates[:]
+            try:
+                moved[0::2] = map(x.__getitem__, coordinates[0::2])
+                moved[1::2] = map(y.__getitem__, coordinates[1::2])
+            except OverflowError:
+                self.is_ordinary = False
+            else:
+                boxes = grounding.write_boxes(moved)
+        return boxes if group.phrase is None else f"{group.phrase}{group.gap}{boxes}"

@@ -1,0 +1,226 @@
+"""What the way back needs: compact, beside the converted text, and proved when it is written.
+
+The key ``svit`` of a LLaVA record::
+
+    {"at": "r12345.3.2315000", "sum": "Ab3dE6gH", "marks": "~|13:.472 .432 .962 .696", "topic": "...", ...}
+
+``at`` is the task's letter, the number of the native record, of the conversation in it, and the image id. ``sum``
+notices edits. ``marks`` has a piece for each turn, separated by ``|``: ``~`` when a formatting sentence was added
+behind the last line break, then for each group of boxes the length of its marked phrase and ``:`` (nothing for bare
+boxes) and the original coordinates, ``0.5`` as ``.5``; groups are separated by ``;``. A turn that this does not restore
+character by character has its native text under ``text`` instead. ``topic`` and ``extra`` hold the rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from svit_datasets import grounding
+from svit_datasets.grounding import ED, ST
+from svit_datasets.records import (
+    TASKS,
+    Conversation,
+    ConversationWithExtra,
+    HubRecord,
+    TaskName,
+    Turn,
+    TurnWithExtra,
+    extra_of,
+)
+
+ADDED_LINE = "~"
+_AT = re.compile(r"([cxrd])([0-9]{1,18})\.([0-9]{1,18})\.([0-9]+)")
+_BY_LETTER: dict[str, TaskName] = {task.letter: task.stem for task in TASKS.values()}
+
+
+class Extra(Struct, forbid_unknown_fields=True):
+    """Unknown keys of the native file, as raw JSON text."""
+
+    record: dict[str, Raw] = {}
+    conversation: dict[str, Raw] = {}
+    turns: dict[str, dict[str, Raw]] = {}
+
+
+class Provenance(Struct, forbid_unknown_fields=True, frozen=True):
+    """The ``svit`` key, decoded."""
+
+    at: str
+    sum: str
+    topic: str | UnsetType | None = UNSET
+    marks: str = ""
+    text: dict[str, str] = {}
+    extra: Extra = msgspec.field(default_factory=Extra)
+
+
+class Place(NamedTuple):
+    """Where a conversation stood: task, record, conversation in it, image."""
+
+    task: TaskName
+    record_index: int
+    conversation_index: int
+    image_id: int
+
+
+def checksum(roles: Sequence[str], values: Sequence[str]) -> str:
+    """Return 8 characters that change when a role or text does (48 bits of BLAKE2b).
+
+    >>> checksum(["human", "gpt"], ["Why?", "So."]) == checksum(["human", "gpt"], ["Why? ", "So."])
+    False
+    """
+    text = "\x1e".join([*roles, *values])
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest()
+    return base64.urlsafe_b64encode(digest).decode("ascii")
+
+
+def pack_group(group: grounding.Group, coordinates: list[str]) -> str:
+    """Return a group of boxes in short.
+
+    >>> [g] = grounding.find("<st>man<ed> [0.25, 0, 0.5, 1]")
+    >>> pack_group(g, g.coordinates)
+    '3:.25 0 .5 1'
+    """
+    packed = " ".join([c[1:] if c[:2] == "0." else c for c in coordinates])
+    return packed if group.phrase is None else f"{len(group.phrase)}:{packed}"
+
+
+def restore_turn(value: str, piece: str) -> str:
+    """Return the native text of a converted turn.
+
+    Args:
+        value: The converted text, without ``<image>``.
+        piece: Its piece of ``marks``.
+
+    Returns:
+        The native text.
+
+    Raises:
+        ValueError: The piece does not fit the text.
+
+    >>> restore_turn("A man [0.25, 0.125, 0.5, 0.875].\\nLocate it.", "~3:.25 0 .5 1")
+    'A <st>man<ed> [0.25, 0, 0.5, 1].'
+    """
+    if piece.startswith(ADDED_LINE):
+        value, piece = value[: value.rindex("\n")], piece[1:]
+    if not piece:
+        return value
+    parts, end = [], 0
+    for group, packed in zip(grounding.find(value), piece.split(";"), strict=True):
+        length, marked, coordinates = packed.rpartition(":")
+        if marked:
+            start = group.start - 1 - int(length)
+            if start < end:
+                raise ValueError(f"no room for a phrase of {length} characters")
+            parts += [value[end:start], ST, value[start : group.start - 1], ED, " "]
+        else:
+            parts.append(value[end : group.start])
+        parts.append(grounding.write_boxes([f"0{c}" if c[:1] == "." else c for c in coordinates.split(" ")]))
+        end = group.end
+    parts.append(value[end:])
+    return "".join(parts)
+
+
+def make(hub: HubRecord, roles: Sequence[str], values: Sequence[str], pieces: Sequence[str]) -> dict[str, Any]:
+    """Return the provenance of a converted conversation; every turn is restored and compared here.
+
+    Args:
+        hub: The conversation.
+        roles: Roles as written.
+        values: Texts as written, without ``<image>``.
+        pieces: For every turn its piece of ``marks``.
+
+    Returns:
+        The ``svit`` object.
+    """
+    kept, texts = list(pieces), {}
+    content = hub.conversation.content
+    for i, (turn, value, piece) in enumerate(zip(content, values, pieces, strict=True)):
+        if (piece or value != turn.value) and not _restores(value, piece, turn.value):
+            texts[str(i)], kept[i] = turn.value, ""
+    letter = TASKS[hub.task].letter
+    made: dict[str, Any] = {
+        "at": f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}",
+        "sum": checksum(roles, values),
+    }
+    if hub.conversation.topic is not UNSET:
+        made["topic"] = hub.conversation.topic
+    if any(kept):
+        made["marks"] = "|".join(kept)
+    if texts:
+        made["text"] = texts
+    extra = _extra(hub)
+    if extra:
+        made["extra"] = extra
+    return made
+
+
+def _restores(value: str, piece: str, native: str) -> bool:
+    try:
+        return restore_turn(value, piece) == native
+    except ValueError:
+        return False
+
+
+def _extra(hub: HubRecord) -> dict[str, Any]:
+    turns = {str(i): extra_of(t) for i, t in enumerate(hub.conversation.content) if extra_of(t)}
+    parts = {"record": hub.record_extra, "conversation": extra_of(hub.conversation), "turns": turns}
+    return {name: part for name, part in parts.items() if part}
+
+
+def parse_place(at: str) -> Place | None:
+    """Return the place that ``at`` names, None if it is none.
+
+    >>> parse_place("r12345.3.2315000")
+    Place(task='referring_qa', record_index=12345, conversation_index=3, image_id=2315000)
+    """
+    match = _AT.fullmatch(at)
+    if not match:
+        return None
+    return Place(_BY_LETTER[match[1]], int(match[2]), int(match[3]), int(match[4]))
+
+
+def pieces_of(provenance: Provenance, turns: int) -> list[str] | None:
+    """Return the piece of ``marks`` for every turn, None if their number does not fit.
+
+    >>> pieces_of(Provenance("c0.0.1", "", marks="~|"), 2), pieces_of(Provenance("c0.0.1", ""), 2)
+    (['~', ''], ['', ''])
+    """
+    if not provenance.marks:
+        return [""] * turns
+    pieces = provenance.marks.split("|")
+    return pieces if len(pieces) == turns else None
+
+
+def rebuild(provenance: Provenance, roles: Sequence[str], texts: Sequence[str]) -> Conversation:
+    """Return the native conversation: texts, topic and unknown keys.
+
+    >>> rebuild(Provenance("c0.0.1", "", topic="T"), ["user", "gpt"], ["Why?", "So."]).topic
+    'T'
+    """
+    extra = provenance.extra
+    content = [
+        TurnWithExtra(role, text, extra.turns[str(i)]) if str(i) in extra.turns else Turn(role, text)
+        for i, (role, text) in enumerate(zip(roles, texts, strict=True))
+    ]
+    if extra.conversation:
+        return ConversationWithExtra(content, provenance.topic, extra.conversation)
+    return Conversation(content, provenance.topic)
+
+
+def decode(svit: Mapping[str, Any] | bytes) -> Provenance:
+    """Return provenance from the ``svit`` object or its JSON text.
+
+    Raises:
+        msgspec.ValidationError: It is not what ``make`` writes.
+
+    >>> decode(b'{"at": "c0.0.1", "sum": "AAAAAAAA"}').at
+    'c0.0.1'
+    """
+    data = svit if isinstance(svit, bytes) else msgspec.json.encode(svit)
+    return msgspec.json.decode(data, type=Provenance)

@@ -1,0 +1,103 @@
+"""SVIT for training: native files to the LLaVA-v1.5 layout and back, boxes in the right frame, nothing lost.
+
+>>> import svit_datasets
+>>> svit_datasets.find_task("referring")
+'referring_qa'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+VERSION = __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from svit_datasets.backward import from_llava
+    from svit_datasets.comparison import Difference, compare
+    from svit_datasets.converters import formats
+    from svit_datasets.converters.base import Format
+    from svit_datasets.converters.llava_layout import Options
+    from svit_datasets.drawing import draw
+    from svit_datasets.errors import (
+        FindingsError,
+        InputError,
+        OutputError,
+        RecordError,
+        SvitError,
+        UsageError,
+    )
+    from svit_datasets.findings import Finding
+    from svit_datasets.forward import to_llava
+    from svit_datasets.images import Images
+    from svit_datasets.readers import read
+    from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
+    from svit_datasets.report import Report
+    from svit_datasets.sample import write_sample
+
+# Names load with their modules on first use, so that the command's --help need not wait for them.
+_HOME = {
+    "from_llava": "backward",
+    "Difference": "comparison",
+    "compare": "comparison",
+    "formats": "converters",
+    "Format": "converters.base",
+    "Options": "converters.llava_layout",
+    "draw": "drawing",
+    "FindingsError": "errors",
+    "InputError": "errors",
+    "OutputError": "errors",
+    "RecordError": "errors",
+    "SvitError": "errors",
+    "UsageError": "errors",
+    "Finding": "findings",
+    "to_llava": "forward",
+    "Images": "images",
+    "read": "readers",
+    "Conversation": "records",
+    "HubRecord": "records",
+    "NativeRecord": "records",
+    "Turn": "records",
+    "extra_of": "records",
+    "find_task": "records",
+    "Report": "report",
+    "write_sample": "sample",
+}
+
+__all__ = [
+    "Conversation",
+    "Difference",
+    "Finding",
+    "FindingsError",
+    "Format",
+    "HubRecord",
+    "Images",
+    "InputError",
+    "NativeRecord",
+    "Options",
+    "OutputError",
+    "RecordError",
+    "Report",
+    "SvitError",
+    "Turn",
+    "UsageError",
+    "compare",
+    "draw",
+    "extra_of",
+    "find_task",
+    "formats",
+    "from_llava",
+    "read",
+    "to_llava",
+    "write_sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

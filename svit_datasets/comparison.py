@@ -1,0 +1,110 @@
+"""Compare native files value for value: order, types and unknown keys count; spacing and key order do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from svit_datasets.containers import open_source
+from svit_datasets.errors import UsageError
+from svit_datasets.readers import read_items
+from svit_datasets.records import TASKS
+from svit_datasets.report import fault_error
+
+_MISSING = object()
+
+
+class Difference(NamedTuple):
+    """One place where two files differ.
+
+    Attributes:
+        file: The first file.
+        record: Number of the record, from 1.
+        path: JSON path inside it.
+        left: What the first file has, as JSON; '' where it ends before.
+        right: What the second has.
+    """
+
+    file: str
+    record: int
+    path: str
+    left: str
+    right: str
+
+    def __str__(self) -> str:
+        left, right = (text[:100] or "nothing" for text in (self.left, self.right))
+        return f"{self.file}:{self.record} {self.path}: {left} is {right} in the other"
+
+
+def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
+    """Yield the records in which two native files, or two folders of them, differ; the first place of each.
+
+    Args:
+        left: A file, or a folder with the published stems (or ``data/`` with them).
+        right: Another.
+
+    Yields:
+        The differences, in order; none means equal value for value. Memory does not grow with the files.
+
+    Raises:
+        InputError: A file cannot be used.
+        RecordError: A record is no JSON.
+        UsageError: One is a file and the other a folder, or a folder holds no native file.
+    """
+    for a, b in _pairs(Path(left), Path(right)):
+        for number, (x, y) in enumerate(zip_longest(_values(a), _values(b), fillvalue=_MISSING), 1):
+            place = find_difference(x, y)
+            if place is not None:
+                yield Difference(str(a), number, *place)
+
+
+def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
+    if left.is_dir() != right.is_dir():
+        raise UsageError(f"{left} and {right}: one is a file and the other a folder; pass two of a kind")
+    if not left.is_dir():
+        return [(left, right)]
+    a, b = _native_files(left), _native_files(right)
+    alone = sorted(a.keys() ^ b.keys())
+    if alone:
+        raise UsageError(f"{', '.join(alone)}: in one of the folders only ({left} and {right})")
+    return [(a[stem], b[stem]) for stem in TASKS if stem in a]
+
+
+def _native_files(folder: Path) -> dict[str, Path]:
+    data = folder / "data" if (folder / "data").is_dir() else folder
+    files = {p.name.split(".")[0]: p for p in sorted(data.iterdir()) if p.name.split(".")[0] in TASKS}
+    if not files:
+        raise UsageError(f"{folder}: no {', '.join(TASKS)} in it; pass a folder of native files")
+    return files
+
+
+def _values(path: Path) -> Iterator[Any]:
+    with open_source(path) as source:
+        for item in read_items(source, lambda raw: (json.loads(bytes(raw)),)):
+            if item.fault is not None and item.fault.severity == "error":
+                raise fault_error(item.fault)
+            if item.record is not None:
+                yield item.record[0]
+
+
+def find_difference(left: Any, right: Any, path: str = "$") -> tuple[str, str, str] | None:
+    """Return the first place where two JSON values differ, with both sides as JSON; None when they are equal.
+
+    >>> find_difference({"a": [1, 2.0]}, {"a": [1, 2]})
+    ('$.a[1]', '2.0', '2')
+    """
+    if type(left) is type(right):
+        if isinstance(left, dict):
+            keys = [*left, *(k for k in right if k not in left)]
+            places = ((f"{path}.{k}", left.get(k, _MISSING), right.get(k, _MISSING)) for k in keys)
+            return next((d for p, a, b in places if (d := find_difference(a, b, p))), None)
+        if isinstance(left, list):
+            pairs = enumerate(zip_longest(left, right, fillvalue=_MISSING))
+            return next((d for i, (a, b) in pairs if (d := find_difference(a, b, f"{path}[{i}]"))), None)
+        if left == right:
+            return None
+    texts = ("" if side is _MISSING else json.dumps(side) for side in (left, right))
+    return path, *texts  # type: ignore[return-value]

@@ -1,0 +1,125 @@
+"""Open a JSON file wherever it lies: plain, gzip, a zip with one member, or standard input."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sys
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from svit_datasets.errors import InputError
+from svit_datasets.findings import Finding, finding
+
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_BOMB_BYTES, _BOMB_RATIO = 256 << 20, 300  # JSON text packs 4 to 30 times; a bomb packs 1000 times
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open input.
+
+    Attributes:
+        name: The input as the user named it.
+        read: Gives up to n further bytes of JSON text, b"" at the end.
+        tell: Tells how many bytes of the file itself were read, for progress.
+        total_bytes: Size of the file itself; None for a pipe.
+    """
+
+    name: str
+    read: Callable[[int], bytes]
+    tell: Callable[[], int]
+    total_bytes: int | None
+
+
+@contextmanager
+def open_source(name: str | Path) -> Iterator[Source]:
+    """Open ``name`` for reading; what it is shows in its first bytes, not in its ending.
+
+    Args:
+        name: A path, or ``-`` for standard input.
+
+    Yields:
+        The source. Nothing is unpacked to disk, but for a zip that comes through a pipe.
+
+    Raises:
+        InputError: It is missing, no file, not readable, or a zip without exactly one JSON inside.
+    """
+    name = str(name)
+    with ExitStack() as stack:
+        raw, total = _open_raw(name, stack)
+        yield Source(name, _reader(name, raw, stack), raw.tell if raw.seekable() else lambda: 0, total)
+
+
+def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
+    if name == STDIN:
+        return sys.stdin.buffer, None
+    try:
+        raw = stack.enter_context(Path(name).open("rb"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise input_error(finding("input-missing", reason.lower(), file=name)) from error
+    return raw, Path(name).stat().st_size
+
+
+def _reader(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], bytes]:
+    peek = getattr(raw, "peek", None)
+    head = bytes(peek(4))[:4] if peek else b""
+    if head.startswith(_GZIP):
+        packed = stack.enter_context(gzip.open(raw, "rb"))
+        return _guarded(name, packed.read, raw.tell if raw.seekable() else None)
+    if head.startswith(_ZIP):
+        if not raw.seekable():
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(raw, spool)
+            raw = spool
+        return _open_zip(name, raw, stack)
+    return raw.read
+
+
+def _open_zip(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], bytes]:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(raw))
+        members = [m for m in archive.infolist() if _is_json(m.filename)]
+        if len(members) != 1:
+            names = ", ".join(m.filename for m in members[:5]) or "none"
+            raise input_error(finding("input-members", f"{len(members)} ({names})", file=name))
+        member = stack.enter_context(archive.open(members[0]))
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise input_error(finding("input-damaged", str(error), file=name)) from error
+    return _guarded(name, member.read, lambda: members[0].compress_size)
+
+
+def _is_json(member: str) -> bool:
+    return member.endswith((".json", ".jsonl")) and not member.startswith("__MACOSX/")
+
+
+def _guarded(name: str, read: Callable[[int], bytes], packed: Callable[[], int] | None) -> Callable[[int], bytes]:
+    """Return ``read`` with the archive's own faults named, and with a stop where it expands without end."""
+    done = 0
+
+    def guarded(size: int) -> bytes:
+        nonlocal done
+        try:
+            data = read(size)
+        except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+            raise input_error(finding("input-damaged", str(error), file=name)) from error
+        done += len(data)
+        if packed and done > _BOMB_BYTES and done > _BOMB_RATIO * max(1, packed()):
+            found = f"{done >> 20} MB from {packed():,} bytes, and no end"
+            raise input_error(finding("input-bomb", found, file=name))
+        return data
+
+    return guarded
+
+
+def input_error(fault: Finding) -> InputError:
+    """Return the exception for a fault of a whole file."""
+    return InputError(str(fault), fault)

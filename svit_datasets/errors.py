@@ -1,0 +1,49 @@
+"""Errors that say where, what was found, what was expected, and how to mend it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from svit_datasets.findings import Finding
+
+
+class SvitError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Args:
+        message: The whole text, one line, with the place first.
+        finding: The fault as a record, when there is one.
+    """
+
+    def __init__(self, message: str, finding: Finding | None = None) -> None:
+        super().__init__(message, finding)
+        self.message = message
+        self.finding = finding
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(SvitError, ValueError):
+    """The options do not fit together."""
+
+
+class InputError(SvitError, OSError):
+    """A file or folder cannot be used at all: missing, empty, truncated, not JSON."""
+
+    __str__ = SvitError.__str__
+
+
+class RecordError(SvitError, ValueError):
+    """One record is at fault; ``finding`` holds its place."""
+
+
+class FindingsError(SvitError, ValueError):
+    """The input was read to its end and faults were found (``on_error="collect"``)."""
+
+
+class OutputError(SvitError, OSError):
+    """The output cannot be written; nothing was left under its name."""
+
+    __str__ = SvitError.__str__

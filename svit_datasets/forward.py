@@ -1,0 +1,219 @@
+"""Native files to one file of a target layout, streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from svit_datasets.check import validator
+from svit_datasets.containers import open_source
+from svit_datasets.converters import formats
+from svit_datasets.converters.base import Format, Row
+from svit_datasets.converters.llava_layout import Options
+from svit_datasets.errors import UsageError
+from svit_datasets.findings import Finding, finding
+from svit_datasets.images import Images
+from svit_datasets.progress import progress
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, decode_native, read_items, task_of
+from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extra_of
+from svit_datasets.report import OnError, Report, refuse_report
+from svit_datasets.seen import SeenIds
+from svit_datasets.sidecar import SIDECAR_SUFFIX, sidecar_line
+from svit_datasets.writers import STDOUT, JsonList, OutputFile, OutputSet, encode_ascii
+
+PROGRESS_EVERY = 256
+
+
+class Numbered(NamedTuple):
+    """A native record with its place: file, number in the file from 1, position among those of its task from 0."""
+
+    file: str
+    number: int
+    position: int
+    task: TaskName
+    record: NativeRecord
+
+
+def to_llava(
+    inputs: Iterable[str | Path] | str | Path,
+    output: str | Path,
+    *,
+    images: Iterable[str | Path] | str | Path = (),
+    task: str | None = None,
+    options: Options | None = None,
+    on_error: OnError = "raise",
+    report: str | Path | None = None,
+    check: bool = True,
+    overwrite: bool = False,
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+) -> Report:
+    """Convert native SVIT files to the JSON list that LLaVA-v1.5's trainer reads.
+
+    One record comes from each native conversation, in input order. The output appears whole or not at all.
+
+    Args:
+        inputs: Native files: JSON array or JSON lines, plain, ``.gz`` or ``.zip``; ``-`` is standard input.
+        output: The JSON file to write; ``-`` is standard output.
+        images: Folders, zips or ``image_data.json``: see ``Images``.
+        task: The task of all inputs, where their file names do not say it.
+        options: How to write the layout.
+        on_error: ``raise`` stops at the first faulty record; ``skip`` leaves faulty conversations out and counts
+            them; ``collect`` reads to the end and fails with all faults, writing nothing.
+        report: Where to write the report as JSON.
+        check: Whether every written record is checked against the schema.
+        overwrite: Whether existing files may be replaced.
+        max_record_mb: Largest native record, in MiB.
+
+    Returns:
+        The report.
+
+    Raises:
+        UsageError: The options do not fit together.
+        InputError: A file cannot be used.
+        RecordError: A record is at fault and ``on_error`` is ``raise``.
+        FindingsError: Faults were found and ``on_error`` is ``collect``.
+        OutputError: The output cannot be written.
+    """
+    options = options or Options()
+    names = path_names(inputs)
+    tasks = [task_of(name, task) for name in names]
+    roots = path_names(images)
+    made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
+    if report is not None:
+        refuse_report(report, [*names, *roots], [output], overwrite=overwrite)
+    try:
+        with ExitStack() as stack:
+            outputs = stack.enter_context(OutputSet(inputs=[*names, *roots], overwrite=overwrite))
+            writer = _Writer(outputs, str(output), formats()["llava"], options, check=check)
+            pictures = stack.enter_context(Images(roots))
+            seen = {name: SeenIds() for name in TASKS}
+            for numbered in _read_all(list(zip(names, tasks, strict=True)), made, max_record_mb):
+                _convert(numbered, seen[numbered.task], pictures, writer, made)
+            writer.close()
+            made.finish()
+        made.outputs = writer.outputs
+    finally:
+        if report is not None:
+            made.write(report, overwrite=overwrite)
+    return made
+
+
+def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
+    """Return one path or several as a list of names.
+
+    >>> path_names("a.json"), path_names([Path("a.json"), "b.json"])
+    (['a.json'], ['a.json', 'b.json'])
+    """
+    return [str(paths)] if isinstance(paths, str | Path) else [str(p) for p in paths]
+
+
+def _read_all(inputs: list[tuple[str, TaskName]], made: Report, max_record_mb: int) -> Iterator[Numbered]:
+    """Yield the records of all files; those of one task are numbered through, across files."""
+    next_index: dict[str, int] = {}
+    for name, task in inputs:
+        with open_source(name) as source, progress(name, source.total_bytes) as advance:
+            for item in read_items(source, decode_native, max_record_mb=max_record_mb):
+                if item.fault is not None:
+                    _note(made, item.fault)
+                if item.record is not None:
+                    index = next_index.get(task, 0)
+                    next_index[task] = index + 1
+                    made.counts["records_read"] += 1
+                    yield Numbered(name, item.number, index, task, item.record)
+                if item.number % PROGRESS_EVERY == 0:
+                    advance(source.tell())
+
+
+def _note(made: Report, fault: Finding) -> None:
+    made.add(fault)
+    if fault.severity == "error":
+        made.counts["records_read"] += 1
+        made.counts["records_skipped"] += 1
+
+
+def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Writer, made: Report) -> None:
+    """Convert the conversations of a record; a fault of its image is a fault of the whole record."""
+    file, number, position, task, record = numbered
+
+    def note(found: Iterable[Finding]) -> bool:
+        is_good = True
+        for fault in found:
+            made.add(fault.at(file=file, record=number, id=record.image_id))
+            is_good = is_good and fault.severity != "error"
+        return is_good
+
+    resolved = pictures.resolve(record.image_id)
+    is_good = note(resolved.findings)
+    if not record.conversations:
+        is_good = note([finding("no-conversations", "an empty list", path="$.conversations")])
+    if not is_good:
+        made.counts["records_skipped"] += 1
+        made.counts["conversations_skipped"] += len(record.conversations)
+        return
+    copy = seen.add(record.image_id)
+    if copy:
+        note([finding("duplicate-id", f"image_id {record.image_id} for the {copy + 1}. time", path="$.image_id")])
+    for i, conversation in enumerate(record.conversations):
+        hub = HubRecord(
+            task=task,
+            image_id=record.image_id,
+            record_index=position,
+            conversation_index=i,
+            conversation=conversation,
+            image=resolved.path,
+            size_wh=resolved.size_wh,
+            copy=copy,
+            record_extra=extra_of(record),
+        )
+        made.counts["conversations_read"] += 1
+        made.counts[f"conversations_read.{task}"] += 1
+        row = writer.format.to_row(hub, writer.options)
+        if note(row.findings) and note(writer.write(row)):
+            made.counts["records_written"] += 1
+            made.counts["pairs_written"] += len(conversation.content) // 2
+        else:
+            made.counts["conversations_skipped"] += 1
+
+
+class _Writer:
+    """The output file, and the sidecar where there is one."""
+
+    def __init__(self, outputs: OutputSet, output: str, fmt: Format, options: Options, *, check: bool) -> None:
+        self.format, self.options = fmt, options
+        self._rows = JsonList(outputs.open(output))
+        self._validate = validator(fmt.schema) if check else None
+        self._sidecar: OutputFile | None = None
+        if options.provenance == "sidecar":
+            if output == STDOUT:
+                raise UsageError("a sidecar needs a file to stand beside: name an output, or --provenance inline")
+            self._sidecar = outputs.open(f"{output}{SIDECAR_SUFFIX}")
+        self._lines = 0
+
+    def write(self, made: Row) -> list[Finding]:
+        """Write a row; return why not, if it does not fit its schema."""
+        assert made.row is not None
+        data = encode_ascii(made.row)
+        if self._validate:
+            has_raw = "extra" in made.row.get("svit", ())
+            wrong = self._validate(json.loads(data) if has_raw else made.row)
+            if wrong:
+                return [finding("row-check", message, path=path) for path, message in wrong]
+        self._rows.append(data)
+        if self._sidecar and made.provenance is not None:
+            self._sidecar.write(sidecar_line(made.row["id"], made.provenance))
+            self._lines += 1
+        return []
+
+    def close(self) -> None:
+        """End the list."""
+        self._rows.close()
+
+    @property
+    def outputs(self) -> dict[str, int]:
+        """Files written, with their numbers of records."""
+        sidecar = {self._sidecar.name: self._lines} if self._sidecar else {}
+        return {self._rows.file.name: self._rows.count, **sidecar}

@@ -1,0 +1,45 @@
+"""Progress on a terminal, with rate and time left; silent in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Advance = Callable[[int], None]
+
+
+@contextmanager
+def progress(title: str, total_bytes: int | None) -> Iterator[Advance]:
+    """Show how much of an input was read while the block runs.
+
+    Args:
+        title: What is being read.
+        total_bytes: Its size; None shows the rate alone.
+
+    Yields:
+        A function that takes the number of bytes read so far.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total_bytes)
+        yield lambda done: bar.update(task, completed=done)

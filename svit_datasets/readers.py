@@ -1,0 +1,247 @@
+"""Read native SVIT files as a stream of records: JSON array, JSON lines, ``.gz``, ``.zip``, standard input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from svit_datasets.containers import Source, open_source
+from svit_datasets.errors import InputError, RecordError, UsageError
+from svit_datasets.findings import Finding, finding
+from svit_datasets.records import (
+    TASKS,
+    Conversation,
+    ConversationWithExtra,
+    NativeRecord,
+    NativeRecordWithExtra,
+    TaskName,
+    Turn,
+    TurnWithExtra,
+    find_task,
+)
+from svit_datasets.split import split
+
+T = TypeVar("T")
+DEFAULT_MAX_RECORD_MB = 64
+
+
+class Item(Struct, Generic[T], frozen=True):
+    """One element of a file: its number from 1, its bytes, and the record or the fault."""
+
+    number: int
+    raw: bytes | memoryview
+    record: T | None = None
+    fault: Finding | None = None
+
+
+class DuplicateKeyError(ValueError):
+    """An object holds a key twice."""
+
+
+class _LenientTurn(Struct):
+    role: str = msgspec.field(name="from")
+    value: str
+
+
+class _LenientConversation(Struct):
+    content: list[_LenientTurn]
+    topic: str | None = None
+
+
+class _LenientRecord(Struct):
+    image_id: int
+    conversations: list[_LenientConversation]
+
+
+_STRICT = msgspec.json.Decoder(NativeRecord)
+_LENIENT = msgspec.json.Decoder(_LenientRecord)
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+_ARRAY = msgspec.json.Decoder(list[dict[str, Raw]])
+
+
+def decode_native(raw: bytes | memoryview) -> NativeRecord:
+    """Decode one native record; unknown keys are kept at every level, as raw JSON text.
+
+    Args:
+        raw: The record's JSON text.
+
+    Returns:
+        The record.
+
+    Raises:
+        msgspec.DecodeError: Not JSON, or (``msgspec.ValidationError``) not of this shape.
+        UnicodeDecodeError: Not UTF-8.
+        DuplicateKeyError: A key stands twice in one object.
+
+    >>> decode_native(b'{"image_id": 5, "conversations": [], "n": 1.50}').extra
+    {'n': <msgspec.Raw object at ...>}
+    """
+    try:
+        record = _STRICT.decode(raw)
+    except msgspec.ValidationError:
+        _LENIENT.decode(raw)  # raises again where more than unknown keys is wrong, with the full path
+        refuse_duplicate_keys(raw)
+        str(raw, "utf-8")
+        return _with_extra(raw)
+    if _count_keys(raw) != _expected_keys(record):
+        refuse_duplicate_keys(raw)
+    return record
+
+
+def _with_extra(raw: bytes | memoryview) -> NativeRecord:
+    top = _OBJECT.decode(raw)
+    image_id = msgspec.json.decode(top.pop("image_id"), type=int)
+    conversations = [_conversation(c) for c in _ARRAY.decode(top.pop("conversations"))]
+    return NativeRecordWithExtra(image_id, conversations, top) if top else NativeRecord(image_id, conversations)
+
+
+def _conversation(parts: dict[str, Raw]) -> Conversation:
+    content = [_turn(t) for t in _ARRAY.decode(parts.pop("content"))]
+    topic = msgspec.json.decode(parts.pop("topic"), type=str | None) if "topic" in parts else msgspec.UNSET
+    return ConversationWithExtra(content, topic, parts) if parts else Conversation(content, topic)
+
+
+def _turn(parts: dict[str, Raw]) -> Turn:
+    role = msgspec.json.decode(parts.pop("from"), type=str)
+    value = msgspec.json.decode(parts.pop("value"), type=str)
+    return TurnWithExtra(role, value, parts) if parts else Turn(role, value)
+
+
+def _count_keys(raw: bytes | memoryview) -> int:
+    """Return about how many keys ``raw`` has; exact for the usual spelling, and a hint otherwise."""
+    text = bytes(raw)
+    return text.count(b'":') - text.count(b'\\":')
+
+
+def _expected_keys(record: NativeRecord) -> int:
+    parts = record.conversations
+    return 2 + sum(1 + (c.topic is not msgspec.UNSET) + 2 * len(c.content) for c in parts)
+
+
+def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
+    """Raise ``DuplicateKeyError`` if an object in ``raw`` holds a key twice.
+
+    >>> refuse_duplicate_keys(b'[{"a": 1}, {"a": 2}]')
+    >>> refuse_duplicate_keys(b'{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    svit_datasets.readers.DuplicateKeyError: 'a' twice
+    """
+
+    def refuse(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            raise DuplicateKeyError(f"{next(n for n in names if names.count(n) > 1)!r} twice")
+
+    json.loads(bytes(raw), object_pairs_hook=refuse)
+
+
+def read_items(
+    source: Source, decode: Callable[[bytes | memoryview], T], *, max_record_mb: int = DEFAULT_MAX_RECORD_MB
+) -> Iterator[Item[T]]:
+    """Yield every element of an open source, decoded, faults in their places.
+
+    A fault that ends the file is the last item; the archive's own faults come as one too.
+
+    Args:
+        source: The open input.
+        decode: Decodes one element.
+        max_record_mb: Largest element, in MiB.
+
+    Yields:
+        The elements, in order.
+    """
+
+    def guarded(raw: bytes | memoryview) -> tuple[T | None, Finding | None]:
+        try:
+            return decode(raw), None
+        except DuplicateKeyError as error:
+            return None, finding("record-duplicate-key", str(error))
+
+    number = 0
+    try:
+        for value in split(source.read, guarded, limit=max_record_mb << 20):
+            number = value.number
+            record, fault = value.value or (None, value.fault)
+            if fault is not None:
+                fault = fault.at(file=source.name, record=number, id=_image_id(value.raw))
+            yield Item(number, value.raw, record, fault)
+    except InputError as error:
+        if error.finding is None:
+            raise
+        yield Item(number, b"", None, error.finding.at(record=number))
+
+
+def _image_id(raw: bytes | memoryview) -> str:
+    """Return the id of a record that may not decode, for its message."""
+    head = bytes(raw[:200]).decode("ascii", "replace")
+    for key in ('"image_id"', '"id"'):
+        _, found, rest = head.partition(key)
+        if found:
+            return rest.lstrip(" :").split(",")[0].split("}")[0].strip(' "\n')[:40]
+    return ""
+
+
+def task_of(name: str | Path, task: str | None = None) -> TaskName:
+    """Return the task of a native file: ``task`` if given, else what the file's stem says.
+
+    Args:
+        name: Path of the file; ``.zip``, ``.gz``, ``.json`` and ``.jsonl`` are taken off.
+        task: A file stem or config name.
+
+    Returns:
+        The task.
+
+    Raises:
+        UsageError: Neither says it.
+
+    >>> task_of("data/referring_qa.json.gz"), task_of("x.json", "detail")
+    ('referring_qa', 'detail_description')
+    """
+    stem = Path(name).name.split(".")[0]
+    found = find_task(stem if task is None else task)
+    if found is None:
+        known = ", ".join(TASKS)
+        said = f"{name}: the file name does not say the task" if task is None else f"no task is called {task!r}"
+        raise UsageError(f"{said}; pass --task with one of {known}")
+    return found
+
+
+def read(
+    path: str | Path,
+    *,
+    on_error: Literal["raise", "skip"] = "raise",
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+    found: list[Finding] | None = None,
+) -> Iterator[NativeRecord]:
+    """Yield the records of a native SVIT file, one at a time; memory does not grow with the file.
+
+    Args:
+        path: A JSON array or JSON lines, plain, ``.gz`` or a ``.zip`` with one JSON inside; ``-`` is standard
+            input.
+        on_error: ``raise`` stops at the first faulty record, ``skip`` leaves it out.
+        max_record_mb: Largest record, in MiB.
+        found: A list that every fault and note is added to.
+
+    Yields:
+        The records, in order.
+
+    Raises:
+        InputError: The file as a whole cannot be used.
+        RecordError: A record is at fault and ``on_error`` is ``raise``.
+    """
+    with open_source(path) as source:
+        for item in read_items(source, decode_native, max_record_mb=max_record_mb):
+            if item.record is not None:
+                yield item.record
+            if item.fault is None:
+                continue
+            if found is not None:
+                found.append(item.fault)
+            if item.fault.severity == "error" and on_error == "raise":
+                kind = InputError if item.fault.code.startswith("input-") else RecordError
+                raise kind(str(item.fault), item.fault)

@@ -1,0 +1,147 @@
+"""The report of a run: what was read, written, left out, mended and inferred, and every finding."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import msgspec
+
+from svit_datasets import VERSION
+from svit_datasets.check import validator
+from svit_datasets.errors import FindingsError, InputError, RecordError, UsageError
+from svit_datasets.findings import Finding
+from svit_datasets.writers import JsonList, OutputSet, encode_ascii, refuse_target
+
+OnError = Literal["raise", "skip", "collect"]
+SHOWN = 20
+
+
+class Report:
+    """What a run did. Findings beyond the first 20 go to a temporary file, so that memory stays flat.
+
+    Attributes:
+        command: What was run.
+        counts: Records and conversations by what became of them.
+        inferred: What was worked out without provenance.
+        unknowable: What the input does not hold, in words.
+        outputs: Files written, with their numbers of records; empty until all are in place.
+        by_code: How often each fault was found.
+        first: The first 20 findings.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        *,
+        inputs: Iterable[str | Path],
+        options: Mapping[str, Any],
+        on_error: OnError = "raise",
+        keep_all: bool = False,
+    ) -> None:
+        self.command = command
+        self.inputs = [str(i) for i in inputs]
+        self.options = dict(options)
+        self.on_error = on_error
+        self.counts: Counter[str] = Counter()
+        self.inferred: dict[str, float] = {}
+        self.unknowable: dict[str, str] = {}
+        self.outputs: dict[str, int] = {}
+        self.by_code: Counter[str] = Counter()
+        self.errors = 0
+        self.first: list[Finding] = []
+        self._spool: IO[bytes] | None = tempfile.TemporaryFile() if keep_all else None
+
+    def add(self, fault: Finding) -> None:
+        """Take down a finding; an error stops the run where the policy is ``raise``.
+
+        Raises:
+            InputError: The fault is of a whole file.
+            RecordError: The fault is of one record.
+        """
+        self.by_code[fault.code] += 1
+        if len(self.first) < SHOWN:
+            self.first.append(fault)
+        if self._spool is not None:
+            self._spool.write(encode_ascii(fault) + b"\n")
+        if fault.severity != "error":
+            return
+        self.errors += 1
+        if self.on_error == "raise":
+            raise fault_error(fault)
+
+    def infer(self, counts: Mapping[str, float]) -> None:
+        """Add counts of what was inferred; a name that ends in ``_max`` keeps the largest."""
+        for name, value in counts.items():
+            if value:
+                before = self.inferred.get(name, 0)
+                self.inferred[name] = max(before, value) if name.endswith("_max") else before + value
+
+    def finish(self) -> None:
+        """Fail where the policy is ``collect`` and errors were found.
+
+        Raises:
+            FindingsError: With the first finding in its message.
+        """
+        if self.on_error == "collect" and self.errors:
+            first = next((f for f in self.first if f.severity == "error"), None)
+            raise FindingsError(f"{self.errors} faults found and nothing written; the first: {first}", first)
+
+    def head(self) -> dict[str, Any]:
+        """Return the report without its findings."""
+        return {
+            "tool": "svit-datasets",
+            "version": VERSION,
+            "command": self.command,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "options": self.options,
+            "counts": dict(self.counts),
+            "inferred": {k: round(v, 9) for k, v in self.inferred.items()},
+            "unknowable": self.unknowable,
+            "findings_by_code": dict(self.by_code),
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report with the findings that were kept."""
+        return {**self.head(), "findings": [msgspec.to_builtins(f) for f in self._findings()]}
+
+    def _findings(self) -> Iterable[Finding]:
+        if self._spool is None:
+            yield from self.first
+            return
+        self._spool.seek(0)
+        for line in self._spool:
+            yield msgspec.json.decode(line, type=Finding)
+
+    def write(self, path: str | Path, *, overwrite: bool = True) -> None:
+        """Write the report as JSON, whole or not at all, checked against its schema."""
+        head = self.head()
+        wrong = validator("report")({**head, "findings": []})
+        assert not wrong, wrong
+        with OutputSet(inputs=self.inputs, overwrite=overwrite) as outputs:
+            file = outputs.open(path)
+            file.write(encode_ascii(head)[:-1] + b',"findings":')
+            findings = JsonList(file)
+            for fault in self._findings():
+                findings.append(encode_ascii(fault))
+            findings.close()
+            file.write(b"}\n")
+
+
+def refuse_report(
+    path: str | Path, inputs: Iterable[str | Path], outputs: Iterable[str | Path | None], *, overwrite: bool
+) -> None:
+    """Raise ``UsageError`` before a long run where its report could not be written as ``path``."""
+    refuse_target(path, inputs=inputs, overwrite=overwrite)
+    if any(o is not None and Path(o).absolute() == Path(path).absolute() for o in outputs):
+        raise UsageError(f"{path}: is named for two outputs; name another")
+
+
+def fault_error(fault: Finding) -> InputError | RecordError:
+    """Return the exception for a finding: of a whole file or of one record."""
+    kind = InputError if fault.code.startswith("input-") else RecordError
+    return kind(str(fault), fault)

@@ -1,0 +1,326 @@
+"""A stream of bytes as a stream of JSON values, with memory bounded by the largest value.
+
+No JSON parser of our own: where a value ends is *guessed* and the decoder *proves* the guess. Records of one
+file begin alike (``{"image_id"``), so the next such beginning ends the present record; when the slice decodes
+as one whole JSON value the guess was right, for no JSON object is the beginning of another. When it does not
+decode, Python's own ``json`` finds the end, or the fault.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import msgspec
+
+from svit_datasets.findings import Finding, finding, quote
+
+T = TypeVar("T")
+Read = Callable[[int], bytes]
+
+_SPACE = b" \t\r\n"
+_FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
+_NOT_SPACE = re.compile(rb"[^ \t\r\n]")
+_NUMBER_GOES_ON = re.compile(r"[-+.eE0-9]*")
+_SCANNER = json.JSONDecoder(parse_constant=float)
+_WHOLE = msgspec.json.Decoder(msgspec.Raw)
+CHUNK_BYTES = 1 << 20
+_GUESS_BYTES = 8 << 20
+_SCAN_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Value(Generic[T]):
+    """One element of a file.
+
+    Attributes:
+        number: Its number, from 1.
+        raw: Its bytes as they stand; valid until the next value is asked for.
+        value: What the decoder made of it; None with a fault.
+        fault: Why it could not be decoded, without file and id.
+        is_last: The fault ends the file: nothing behind it can be read.
+    """
+
+    number: int
+    raw: bytes | memoryview
+    value: T | None = None
+    fault: Finding | None = None
+    is_last: bool = False
+
+
+class _Window:
+    """The part of the stream that is in memory: ``data[pos:]`` is not consumed yet."""
+
+    def __init__(self, read: Read, limit: int) -> None:
+        self._read, self.limit = read, limit
+        self.data, self.pos, self.base, self.at_end = b"", 0, 0, False
+
+    def more(self) -> bool:
+        """Read on; a long value doubles the window, so the work stays linear. False at the end."""
+        if self.at_end:
+            return False
+        rest = self.data[self.pos :]
+        chunk = self._read(max(CHUNK_BYTES, len(rest)))
+        self.base += self.pos
+        self.data, self.pos, self.at_end = rest + chunk, 0, not chunk
+        return bool(chunk)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.data) - self.pos > self.limit
+
+    def skip_space(self) -> bytes:
+        """Move to the next byte that is no white space and return it; b"" at the end."""
+        while True:
+            match = _NOT_SPACE.search(self.data, self.pos)
+            self.pos = match.start() if match else len(self.data)
+            if match:
+                return match[0]
+            if not self.more():
+                return b""
+
+    def find(self, needle: bytes, start: int, within: int) -> int:
+        """Return where ``needle`` next stands, as an index from ``pos``; -1 if not ``within`` so many bytes."""
+        while True:
+            at = self.data.find(needle, self.pos + start)
+            if at >= 0:
+                return at - self.pos
+            start = max(start, len(self.data) - self.pos - len(needle))
+            if start > within or not self.more():
+                return -1
+
+
+def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) -> Iterator[Value[T]]:
+    """Yield the elements of a JSON array, or the lines of JSON lines, decoded.
+
+    Args:
+        read: Gives up to n further bytes, b"" at the end.
+        decode: Decodes one element; may raise ``msgspec.DecodeError``, ``UnicodeDecodeError``,
+            ``RecursionError``.
+        limit: Largest element in bytes.
+
+    Yields:
+        One ``Value`` for each element, and for each fault, in order.
+
+    >>> import io
+    >>> stream = io.BytesIO(b'[{"a": 1}, {"a": 2 3}, {"a": 4}')
+    >>> for v in split(stream.read, msgspec.json.decode, limit=1000):
+    ...     print(v.number, v.value, v.fault and v.fault.code)
+    1 {'a': 1} None
+    2 None record-syntax
+    3 {'a': 4} None
+    3 None input-truncated
+    """
+    window = _Window(read, limit)
+    while len(window.data) < 4 and window.more():
+        pass
+    if window.data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        yield _end(0, finding("input-encoding", "a UTF-16 byte-order mark"))
+        return
+    if window.data.startswith(b"\xef\xbb\xbf"):
+        window.pos = 3
+        yield Value(0, b"", fault=finding("input-bom", "a UTF-8 byte-order mark"))
+    first = window.skip_space()
+    if first == b"[":
+        window.pos += 1
+        yield from _split_array(window, decode)
+    elif first == b"{":
+        yield from _split_lines(window, decode)
+    elif not first:
+        yield _end(0, finding("input-empty", "nothing"))
+    else:
+        head = window.data[window.pos : window.pos + 40].decode("utf-8", "replace")
+        yield _end(0, finding("input-not-json", quote(head)))
+
+
+def _end(number: int, fault: Finding) -> Value[T]:
+    return Value(number, b"", fault=fault, is_last=True)
+
+
+def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
+    number = 0
+    while window.skip_space():
+        number += 1
+        length = window.find(b"\n", 0, window.limit)
+        if length < 0 and window.is_full:
+            yield _end(number, finding("record-too-large", f"a line of over {window.limit >> 20} MB"))
+            return
+        end = window.pos + length if length >= 0 else len(window.data)
+        raw = memoryview(window.data)[window.pos : end]
+        try:
+            yield Value(number, raw, decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield Value(number, raw, fault=diagnose(bytes(raw), error))
+        window.pos = end
+
+
+def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
+    number = 0
+    if window.skip_space() == b"]":
+        window.pos += 1
+        yield from _after_array(window, number)
+        return
+    while True:
+        number += 1
+        value = _next_value(window, number, decode)
+        yield value
+        if value.is_last:
+            return
+        window.pos += len(value.raw)
+        del value
+        separator = window.skip_space()
+        window.pos += 1
+        if separator == b"]":
+            yield from _after_array(window, number)
+            return
+        if separator != b",":
+            window.pos -= 1
+            yield Value(number, b"", fault=_separator_fault(window, separator), is_last=separator != b"{")
+            if separator != b"{":
+                return
+        window.skip_space()
+
+
+def _after_array(window: _Window, number: int) -> Iterator[Value[T]]:
+    if window.skip_space():
+        rest = window.data[window.pos : window.pos + 40].decode("utf-8", "replace")
+        found = f"{quote(rest)} behind the closing ']', at byte {window.base + window.pos + 1}"
+        yield _end(number, finding("input-syntax", found))
+
+
+def _separator_fault(window: _Window, separator: bytes) -> Finding:
+    place = f"behind the record, at byte {window.base + window.pos + 1}"
+    if not separator:
+        return finding("input-truncated", f"the end of the file {place}")
+    return finding("input-syntax", f"{quote(separator.decode('latin-1'))} {place}")
+
+
+def _next_value(window: _Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
+    """Return the value at ``window.pos``, its end guessed from the beginning of the next."""
+    length = _guess_length(window)
+    if length:
+        raw = memoryview(window.data)[window.pos : window.pos + length]
+        try:
+            return Value(number, raw, decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if _is_whole(raw):
+                return Value(number, raw, fault=diagnose(bytes(raw), error))
+    return _scan_value(window, number, decode)
+
+
+def _guess_length(window: _Window) -> int:
+    """Return the length of the value at ``window.pos`` if the next record or the array's end shows it; else 0."""
+    marker = _FIRST_KEY.match(window.data, window.pos)
+    if not marker:
+        return 0
+    begin = marker[0]
+    length = window.find(begin, len(begin), _GUESS_BYTES)
+    if length < 0 and not window.at_end:
+        return 0
+    end = window.pos + length if length >= 0 else len(window.data)
+    closer = b"," if length >= 0 else b"]"
+    comma = window.data.rfind(closer, window.pos, end)
+    if comma < 0 or window.data[comma + 1 : end].strip(_SPACE):
+        return 0
+    return len(window.data[window.pos : comma].rstrip(_SPACE))
+
+
+def _is_whole(raw: bytes | memoryview) -> bool:
+    try:
+        _WHOLE.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
+    """Return the value at ``window.pos``, its end found by Python's ``json``; slow, and exact about faults."""
+    size = _SCAN_BYTES
+    while True:
+        data = window.data[window.pos : window.pos + size]
+        text = data.decode("utf-8", "surrogateescape")
+        can_grow = len(data) == size or window.more()
+        size *= 2
+        try:
+            _, end = _SCANNER.raw_decode(text)
+        except RecursionError:
+            return _broken(window, number, finding("record-depth", "brackets nested past the decoder's limit"))
+        except json.JSONDecodeError as error:
+            if len(data) > window.limit:
+                return _end(number, finding("record-too-large", f"a record of over {window.limit >> 20} MB"))
+            if can_grow:
+                continue
+            return _syntax_fault(window, number, text, error)
+        if can_grow and _NUMBER_GOES_ON.fullmatch(text, end):
+            continue
+        raw = memoryview(data)[: len(text[:end].encode("utf-8", "surrogateescape"))]
+        try:
+            return Value(number, raw, decode(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Value(number, raw, fault=diagnose(bytes(raw), error))
+
+
+def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecodeError) -> Value[T]:
+    before = len(text[: error.pos].encode("utf-8", "surrogateescape"))
+    at_byte = window.base + window.pos + before + 1
+    if window.data[window.pos :].lstrip(_SPACE)[:1] == b"]":
+        fault = finding("input-syntax", f"a ',' before the closing ']', at byte {at_byte}")
+        return _end(number, fault)
+    found = f"{error.msg} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+        return _end(number, finding("input-truncated", f"the end of the file inside record {number} ({found})"))
+    return _broken(window, number, finding("record-syntax", found))
+
+
+def _broken(window: _Window, number: int, fault: Finding) -> Value[T]:
+    """Return a record that cannot be parsed: it is taken to end where the next one begins."""
+    marker = _FIRST_KEY.match(window.data, window.pos)
+    length = window.find(marker[0], len(marker[0]), window.limit) if marker else -1
+    if length < 0:
+        return Value(number, b"", fault=fault, is_last=True)
+    raw = window.data[window.pos : window.pos + length].rstrip(_SPACE).removesuffix(b",")
+    return Value(number, raw, fault=fault)
+
+
+def diagnose(raw: bytes, error: Exception) -> Finding:
+    """Return why one element could not be decoded, as exactly as can be told.
+
+    Args:
+        raw: The element's bytes.
+        error: What the decoder raised.
+
+    Returns:
+        A finding without file and id.
+
+    >>> diagnose(b'{"a": NaN}', msgspec.DecodeError("malformed")).code
+    'record-nan'
+    >>> diagnose(b'["\\\\ud800"]', msgspec.DecodeError("malformed")).found
+    "'\\\\ud800'"
+    """
+    if isinstance(error, msgspec.ValidationError):
+        message, _, path = str(error).partition(" - at `")
+        return finding("record-shape", message, path=path.rstrip("`"))
+    if isinstance(error, RecursionError):
+        return finding("record-depth", "brackets nested past the decoder's limit")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as bad:
+        context = ascii(raw[max(0, bad.start - 20) : bad.start + 20])
+        return finding("record-utf8", f"byte {bad.start + 1} of the record, in {context}")
+    constants: list[str] = []
+    try:
+        parsed = json.loads(text, parse_constant=constants.append)
+    except RecursionError:
+        return finding("record-depth", "brackets nested past the decoder's limit")
+    except json.JSONDecodeError as bad:
+        context = quote(text[max(0, bad.pos - 20) : bad.pos + 20])
+        return finding("record-syntax", f"{bad.msg} at character {bad.pos + 1} of the record: {context}")
+    if constants:
+        return finding("record-nan", constants[0])
+    lone = re.search("[\ud800-\udfff]", json.dumps(parsed, ensure_ascii=False))
+    if lone:
+        return finding("record-surrogate", ascii(lone[0]))
+    return finding("record-syntax", str(error))

@@ -1,0 +1,223 @@
+"""Write files that appear whole or not at all: temporary files beside their targets, renamed together."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import msgspec
+
+from svit_datasets.containers import STDIN
+from svit_datasets.errors import OutputError, UsageError
+
+STDOUT = STDIN
+_ENCODER = msgspec.json.Encoder()
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    utf16 = error.object[error.start : error.end].encode("utf-16-be")
+    pairs = (utf16[i : i + 2].hex() for i in range(0, len(utf16), 2))
+    return "".join(f"\\u{pair}" for pair in pairs), error.end
+
+
+codecs.register_error("svit_json_escape", _escape)
+
+
+def encode_ascii(value: Any) -> bytes:
+    """Return ``value`` as JSON in ASCII, other characters as ``\\uXXXX``; LLaVA opens files without an encoding.
+
+    Args:
+        value: Anything msgspec encodes; ``msgspec.Raw`` goes out as it is.
+
+    Returns:
+        Compact JSON, one line unless raw parts hold line breaks.
+
+    >>> encode_ascii({"a": "caf\\u00e9 \\U0001f600"})
+    b'{"a":"caf\\\\u00e9 \\\\ud83d\\\\ude00"}'
+    """
+    data = _ENCODER.encode(value)
+    return data if data.isascii() else data.decode().encode("ascii", "svit_json_escape")
+
+
+def refuse_target(path: str | Path, *, inputs: Iterable[str | Path] = (), overwrite: bool = False) -> None:
+    """Raise ``UsageError`` where ``path`` must not be written: a folder, an input, or a file that exists."""
+    target = Path(path)
+    if str(path) == STDOUT or not target.exists():
+        return
+    if target.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file in it")
+    if any(str(i) != STDIN and Path(i).exists() and Path(i).samefile(target) for i in inputs):
+        raise UsageError(f"{path}: is an input; inputs are never modified, so name another output")
+    if target.is_file() and not overwrite:
+        raise UsageError(f"{path}: exists already; name another output or pass --overwrite")
+
+
+class OutputSet:
+    """Files that are written together: all appear under their names when the block ends well, else none.
+
+    Each is written to a temporary file in the folder of its target and renamed at the end. Standard output is
+    spooled and sent at the end.
+
+    Args:
+        inputs: Paths that must not be written over.
+        overwrite: Whether an existing file may be replaced.
+
+    Raises:
+        UsageError: A target exists and ``overwrite`` is false, or is one of the inputs.
+        OutputError: A file cannot be written.
+    """
+
+    def __init__(self, *, inputs: Iterable[str | Path] = (), overwrite: bool = False) -> None:
+        self._inputs = list(inputs)
+        self._overwrite = overwrite
+        self._open: list[tuple[str, IO[bytes], Path | None]] = []
+        self._made: list[Path] = []
+
+    def __enter__(self) -> OutputSet:
+        return self
+
+    def open(self, target: str | Path) -> OutputFile:
+        """Begin a file that will appear as ``target``; ``-`` is standard output."""
+        name = str(target)
+        if name == STDOUT:
+            stream: IO[bytes] = tempfile.TemporaryFile()
+            self._open.append((name, stream, None))
+            return OutputFile(name, stream)
+        path = Path(name)
+        if any(opened == name for opened, _, _ in self._open):
+            raise UsageError(f"{name}: is named for two outputs; name another")
+        refuse_target(path, inputs=self._inputs, overwrite=self._overwrite)
+        try:
+            self._make_folder(path.parent)
+            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        except OSError as error:
+            raise output_error(name, error) from error
+        stream = os.fdopen(handle, "wb", buffering=1 << 20)
+        self._open.append((name, stream, Path(temporary)))
+        return OutputFile(name, stream)
+
+    def spool(self, folder: str | Path) -> IO[bytes]:
+        """Return an unnamed temporary file on the disk of ``folder``, which is made if needed."""
+        try:
+            self._make_folder(Path(folder))
+            stream = tempfile.TemporaryFile(dir=folder, buffering=1 << 20)
+        except OSError as error:
+            raise output_error(str(folder), error) from error
+        self._open.append(("", stream, None))
+        return stream
+
+    def _make_folder(self, folder: Path) -> None:
+        missing = [p for p in (folder, *folder.parents) if not p.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        self._made += missing  # the deepest first
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            try:
+                self._publish()
+            except BaseException:
+                self._discard()
+                raise
+        else:
+            self._discard()
+
+    def _publish(self) -> None:
+        for name, stream, temporary in self._open:
+            if not name:
+                continue
+            try:
+                stream.flush()
+                if temporary is not None:
+                    os.fsync(stream.fileno())
+            except OSError as error:
+                raise output_error(name, error) from error
+        mode = 0o666 & ~_umask()
+        for name, stream, temporary in self._open:
+            if temporary is not None:
+                temporary.chmod(mode)
+                stream.close()
+                temporary.replace(name)
+            elif name == STDOUT:
+                _send(stream)
+            stream.close()
+
+    def _discard(self) -> None:
+        for _, stream, temporary in self._open:
+            _close_quietly(stream)
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+        for folder in self._made:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _close_quietly(stream: IO[bytes]) -> None:
+    """Close a file that is thrown away; what it still buffers may not fit on a full disk."""
+    try:
+        stream.close()
+    except OSError:
+        stream.close()
+
+
+def _send(stream: IO[bytes]) -> None:
+    stream.seek(0)
+    try:
+        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise output_error(STDOUT, error) from error
+
+
+def output_error(name: str, error: OSError) -> OutputError:
+    """Return the exception for a file that could not be written."""
+    reason = (error.strerror or str(error)).lower()
+    return OutputError(f"{name}: {reason}; nothing was written under this name. Make room or name another place")
+
+
+class OutputFile:
+    """One file of an ``OutputSet``, with the system's faults named."""
+
+    def __init__(self, name: str, stream: IO[bytes]) -> None:
+        self.name, self._stream = name, stream
+        self.bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``."""
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise output_error(self.name, error) from error
+        self.bytes += len(data)
+
+
+class JsonList:
+    """A JSON list, written one element a line."""
+
+    def __init__(self, file: OutputFile) -> None:
+        self.file, self.count = file, 0
+
+    def append(self, element: bytes) -> None:
+        """Append one element, already encoded."""
+        self.file.write((b",\n" if self.count else b"[\n") + element)
+        self.count += 1
+
+    def close(self) -> None:
+        """Write the list's end."""
+        self.file.write(b"\n]\n" if self.count else b"[]\n")
