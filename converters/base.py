@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from svit_datasets.boxes import Size
 from svit_datasets.findings import Finding
@@ -13,8 +13,7 @@ from svit_datasets.records import HubRecord
 Outcome = Literal["restored", "edited", "inferred", "foreign"]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A hub record in a target layout.
 
     Attributes:

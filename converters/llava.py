@@ -15,12 +15,13 @@ from svit_datasets.converters.llava_layout import (
     LlavaRow,
     LlavaTurn,
     Options,
-    Rendering,
     choose_sentence,
     make_id,
 )
+from svit_datasets.converters.provenance import ADDED_LINE
+from svit_datasets.converters.rendering import Rendered, renderer
 from svit_datasets.findings import Finding, finding
-from svit_datasets.records import HubRecord, Turn
+from svit_datasets.records import HubRecord
 
 
 def to_row(hub: HubRecord, options: Options) -> Row:
@@ -42,56 +43,42 @@ def to_row(hub: HubRecord, options: Options) -> Row:
     """
     path = f"$.conversations[{hub.conversation_index}]"
     content = hub.conversation.content
-    rendering = Rendering(hub.size_wh, options)
-    values, pieces, found = _render(content, rendering, path)
-    if not hub.size_wh and options.coordinates == "padded" and any(pieces):
-        found.append(finding("image-size-unknown", f"no size of image {hub.image_id}", path="$.image_id"))
-    found += check_turns([t.role for t in content], values, path=path)
+    turn = renderer(hub.size_wh, options).turn
+    rendered = [turn(t.value) for t in content]
+    found = _check(hub, rendered, options, path)
     if any(f.severity == "error" for f in found):
         return Row(None, found)
     row_id = make_id(hub)
     if options.instruction and hub.task == "referring_qa":
-        for i in range(0, len(values), 2):
-            values[i] = f"{values[i]}\n{choose_sentence(row_id, i, options.seed)}"
-            pieces[i] = provenance.ADDED_LINE + pieces[i]
+        rendered[0::2] = [
+            Rendered(f"{text}\n{choose_sentence(row_id, 2 * i, options.seed)}", ADDED_LINE + piece, is_plain)
+            for i, (text, piece, is_plain) in enumerate(rendered[0::2])
+        ]
     roles = [ROLE_OF[t.role] for t in content]
-    turns: list[LlavaTurn] = [{"from": r, "value": v} for r, v in zip(roles, values, strict=True)]
-    turns[0]["value"] = f"{IMAGE_TOKEN}\n{values[0]}"
+    turns: list[LlavaTurn] = [{"from": role, "value": r.text} for role, r in zip(roles, rendered, strict=True)]
+    turns[0]["value"] = f"{IMAGE_TOKEN}\n{rendered[0].text}"
     row: LlavaRow = {"id": row_id, "image": hub.image, "conversations": turns}
     if options.provenance == "none":
         return Row(row, found)
-    svit = provenance.make(hub, roles, values, pieces)
+    svit = provenance.make(hub, roles, rendered)
     if options.provenance == "sidecar":
         return Row(row, found, svit)
     row["svit"] = svit
     return Row(row, found)
 
 
-def _render(content: Sequence[Turn], rendering: Rendering, path: str) -> tuple[list[str], list[str], list[Finding]]:
-    """Return for every turn its text and its piece of ``marks``, and the faults of grounded text."""
-    values, pieces, found = [], [], []
-    for i, turn in enumerate(content):
-        native = turn.value
-        if not grounding.is_grounded(native):
-            values.append(native)
-            pieces.append("")
-            continue
-        rendering.is_ordinary = True
-        text, piece = rendering.text(native)
-        if not rendering.is_ordinary or _is_suspect(native, piece):
-            place = f"{path}.content[{i}].value"
-            found += [f.at(path=place) for f in grounding.check_text(native)]
-        values.append(text)
-        pieces.append(piece)
-    return values, pieces, found
-
-
-def _is_suspect(native: str, piece: str) -> bool:
-    """Tell whether brackets or marks are left over beside those of the groups; then a closer look pays."""
-    groups = piece.count(";") + 1 if piece else 0
-    boxes = (piece.count(" ") + groups) // 4
-    phrases = piece.count(":")
-    return native.count("[") != boxes or native.count(grounding.ST) != phrases or native.count(grounding.ED) != phrases
+def _check(hub: HubRecord, rendered: Sequence[Rendered], options: Options, path: str) -> list[Finding]:
+    """Return what is wrong with a conversation: its grounded text, its image's size, its turns."""
+    content = hub.conversation.content
+    found = [
+        fault.at(path=f"{path}.content[{i}].value")
+        for i, turn in enumerate(rendered)
+        if not turn.is_plain
+        for fault in grounding.check_text(content[i].value)
+    ]
+    if not hub.size_wh and options.coordinates == "padded" and any(r.piece for r in rendered):
+        found.append(finding("image-size-unknown", f"no size of image {hub.image_id}", path="$.image_id"))
+    return found + check_turns([t.role for t in content], [r.text for r in rendered], path=path)
 
 
 FORMAT = Format(

@@ -18,11 +18,11 @@ from svit_datasets.converters.base import Back
 from svit_datasets.converters.llava_layout import (
     ROLE_OF,
     Options,
-    Rendering,
     parse_id,
     strip_image,
     strip_sentence,
 )
+from svit_datasets.converters.rendering import renderer
 from svit_datasets.findings import Finding, finding, quote
 from svit_datasets.records import Conversation, HubRecord, Turn
 from svit_datasets.visual_genome import parse_path
@@ -242,7 +242,7 @@ def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, o
     body = value[: value.rindex("\n")] if piece.startswith(provenance.ADDED_LINE) else value
     if size_wh is None and native != body:
         return None
-    return native if Rendering(size_wh, options).text(native)[0] == body else None
+    return native if renderer(size_wh, options).turn(native).text == body else None
 
 
 def _infer_turn(text: str, size_wh: Size | None, options: Options, counts: Counter[str]) -> str:

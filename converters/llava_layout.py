@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
-from svit_datasets import grounding
-from svit_datasets.boxes import Rounding, Size, pad_tables
-from svit_datasets.converters import provenance
+from svit_datasets.boxes import Rounding
 from svit_datasets.records import TASKS, HubRecord, TaskName
 
 # The three sentences of SVIT's own LLaVA copy, behind every referring question.
@@ -122,42 +119,3 @@ def strip_sentence(question: str) -> str:
             if question.endswith(joint + sentence):
                 return question.removesuffix(joint + sentence)
     return question
-
-
-class Rendering:
-    """Renders the grounded texts of one image; keeps what the way back needs of each.
-
-    Args:
-        size_wh: Size of the image in pixels; None where no box is moved.
-        options: How boxes are written.
-    """
-
-    def __init__(self, size_wh: Size | None, options: Options) -> None:
-        self._tables: tuple[Mapping[str, str], Mapping[str, str]] | None = None
-        if size_wh and options.coordinates == "padded":
-            self._tables = pad_tables(size_wh, options.box_rounding)
-        self._packed: list[str] = []
-        self.is_ordinary = True
-
-    def text(self, native: str) -> tuple[str, str]:
-        """Return the text for the trainer and its piece of ``marks``."""
-        self._packed = []
-        text = grounding.rewrite(native, self._group)
-        return text, ";".join(self._packed)
-
-    def _group(self, group: grounding.Group) -> str:
-        coordinates = group.coordinates
-        self._packed.append(provenance.pack_group(group, coordinates))
-        self.is_ordinary = self.is_ordinary and grounding.is_ordinary(coordinates)
-        boxes = group.boxes
-        if self._tables:
-            x, y = self._tables
-            moved = coordinates[:]
-            try:
-                moved[0::2] = map(x.__getitem__, coordinates[0::2])
-                moved[1::2] = map(y.__getitem__, coordinates[1::2])
-            except OverflowError:
-                self.is_ordinary = False
-            else:
-                boxes = grounding.write_boxes(moved)
-        return boxes if group.phrase is None else f"{group.phrase}{group.gap}{boxes}"

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from svit_datasets import grounding
+from svit_datasets.converters.rendering import Rendered
 from svit_datasets.grounding import ED, ST
 from svit_datasets.records import (
     TASKS,
@@ -79,17 +80,6 @@ def checksum(roles: Sequence[str], values: Sequence[str]) -> str:
     return base64.urlsafe_b64encode(digest).decode("ascii")
 
 
-def pack_group(group: grounding.Group, coordinates: list[str]) -> str:
-    """Return a group of boxes in short.
-
-    >>> [g] = grounding.find("<st>man<ed> [0.25, 0, 0.5, 1]")
-    >>> pack_group(g, g.coordinates)
-    '3:.25 0 .5 1'
-    """
-    packed = " ".join([c[1:] if c[:2] == "0." else c for c in coordinates])
-    return packed if group.phrase is None else f"{len(group.phrase)}:{packed}"
-
-
 def restore_turn(value: str, piece: str) -> str:
     """Return the native text of a converted turn.
 
@@ -126,27 +116,28 @@ def restore_turn(value: str, piece: str) -> str:
     return "".join(parts)
 
 
-def make(hub: HubRecord, roles: Sequence[str], values: Sequence[str], pieces: Sequence[str]) -> dict[str, Any]:
-    """Return the provenance of a converted conversation; every turn is restored and compared here.
+def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> dict[str, Any]:
+    """Return the provenance of a converted conversation.
+
+    Every turn that is not plain is restored and compared here; what fails keeps its native text.
 
     Args:
         hub: The conversation.
         roles: Roles as written.
-        values: Texts as written, without ``<image>``.
-        pieces: For every turn its piece of ``marks``.
+        rendered: Turns as written, without ``<image>``.
 
     Returns:
         The ``svit`` object.
     """
-    kept, texts = list(pieces), {}
-    content = hub.conversation.content
-    for i, (turn, value, piece) in enumerate(zip(content, values, pieces, strict=True)):
-        if (piece or value != turn.value) and not _restores(value, piece, turn.value):
-            texts[str(i)], kept[i] = turn.value, ""
+    kept, texts = [r.piece for r in rendered], {}
+    for i, (text, piece, is_plain) in enumerate(rendered):
+        native = hub.conversation.content[i].value
+        if not is_plain and not _restores(text, piece, native):
+            texts[str(i)], kept[i] = native, ""
     letter = TASKS[hub.task].letter
     made: dict[str, Any] = {
         "at": f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}",
-        "sum": checksum(roles, values),
+        "sum": checksum(roles, [r.text for r in rendered]),
     }
     if hub.conversation.topic is not UNSET:
         made["topic"] = hub.conversation.topic
@@ -168,6 +159,7 @@ def _restores(value: str, piece: str, native: str) -> bool:
 
 
 def _extra(hub: HubRecord) -> dict[str, Any]:
+    """Return the unknown keys by where they stand."""
     turns = {str(i): extra_of(t) for i, t in enumerate(hub.conversation.content) if extra_of(t)}
     parts = {"record": hub.record_extra, "conversation": extra_of(hub.conversation), "turns": turns}
     return {name: part for name, part in parts.items() if part}

@@ -172,7 +172,7 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Write
         made.counts["conversations_read"] += 1
         made.counts[f"conversations_read.{task}"] += 1
         row = writer.format.to_row(hub, writer.options)
-        if note(row.findings) and note(writer.write(row)):
+        if (not row.findings or note(row.findings)) and note(writer.write(row)):
             made.counts["records_written"] += 1
             made.counts["pairs_written"] += len(conversation.content) // 2
         else:

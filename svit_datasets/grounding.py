@@ -26,6 +26,9 @@ _NEAR_BOX = re.compile(r"\[(?=[^\]\[]*?\.)(?=[^\]\[]*?,)[-+0-9.,;\seE]*+\]?")
 _MARK = re.compile(r"<st>|<ed>")
 
 
+Render = Callable[[str | None, str, str], str]
+
+
 class Group(NamedTuple):
     """A run of boxes and the phrase that it belongs to.
 
@@ -70,28 +73,27 @@ def find(text: str) -> Iterator[Group]:
             yield Group(match[1], match[2] or "", match[3], match.start(), match.end())
 
 
-def rewrite(text: str, render: Callable[[Group], str]) -> str:
-    """Replace every group of ``text`` by ``render(group)`` and drop marks that belong to no group.
+def rewrite(text: str, render: Render) -> str:
+    """Replace every group of ``text`` by what ``render`` gives for it, and drop marks that belong to no group.
 
     Each group is replaced where it stands, once: a new box that happens to equal a later old one is not
     changed again. What is no group stays as it is, character by character.
 
     Args:
         text: Text in native markup.
-        render: Gives the text that stands for a group.
+        render: Gives the text that stands for a group, from its phrase (None for bare boxes), the white space
+            before its boxes, and its boxes as written.
 
     Returns:
         The rewritten text.
 
-    >>> rewrite("A <st>man<ed> [0.1, 0.2, 0.3, 0.4] and a <st>dog<ed>.", lambda g: f"{g.phrase}!")
+    >>> rewrite("A <st>man<ed> [0.1, 0.2, 0.3, 0.4] and a <st>dog<ed>.", lambda phrase, gap, boxes: f"{phrase}!")
     'A man! and a dog.'
     """
 
     def replace(match: re.Match[str]) -> str:
         phrase, gap, boxes = match.groups()
-        if boxes is None:
-            return ""
-        return render(Group(phrase, gap or "", boxes, match.start(), match.end()))
+        return "" if boxes is None else render(phrase, gap or "", boxes)
 
     return _GROUP.sub(replace, text)
 
@@ -114,20 +116,6 @@ def is_grounded(text: str) -> bool:
     (False, True)
     """
     return "[" in text or ST in text or ED in text
-
-
-def is_ordinary(coordinates: list[str]) -> bool:
-    """Tell whether coordinates are surely within 0..1 and in order; False is worth a look with ``check_text``.
-
-    Spelt as ``0``, ``0.25`` or ``1.0``, numbers from 0 to 1 sort as text, so no float is parsed.
-
-    >>> is_ordinary(["0", "0.25", "0.5", "1.0"]), is_ordinary(["0.5", "0.25", "0.4", "1.0"])
-    (True, False)
-    """
-    if min(coordinates) < "0" or max(coordinates) > "1.0":
-        return False
-    steps = range(0, len(coordinates), 4)
-    return all(coordinates[i] <= coordinates[i + 2] and coordinates[i + 1] <= coordinates[i + 3] for i in steps)
 
 
 def check_text(text: str) -> list[Finding]:

@@ -11,7 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Protocol
@@ -48,7 +48,7 @@ class FolderStore:
         for folder in ("",) if self._is_flat else folders:
             path = self._base / folder / f"{image_id}.jpg"
             if path.is_file():
-                return folder, partial(path.open, "rb")
+                return folder, lambda path=path: path.open("rb")
         return None
 
 
@@ -68,7 +68,7 @@ class ZipStore:
         for folder in (*folders, ""):
             member = self._members.get(f"{folder}/{image_id}.jpg" if folder else f"{image_id}.jpg")
             if member:
-                return folder, partial(self._zip.open, member)
+                return folder, lambda member=member: self._zip.open(member)
         return None
 
 
