@@ -1,0 +1,119 @@
+"""The docs cannot rot: generated pages are up to date, and every command and example in them runs."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import svit_datasets
+
+ROOT = Path(__file__).parent.parent
+PAGES = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "dataset_card.md",
+    *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+]
+BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```", re.M | re.S)
+ENV = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONWARNINGS": "error",
+}
+
+
+def test_generated_pages_are_up_to_date():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "make_docs.py", "--check"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_readme_runs_from_top_to_bottom(tmp_path):
+    blocks = BLOCK.findall((ROOT / "README.md").read_text())
+    assert len(blocks) >= 6
+    outputs = []
+    for language, code in blocks:
+        command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, env=ENV, capture_output=True, text=True)
+        assert done.returncode == 0, f"{code}\n{done.stderr}"
+        outputs.append(done.stdout)
+    assert "compare: equal, value for value\n" in outputs[0]
+    assert outputs[1].startswith("9000001 What is <st>the brown dog<ed> [0, 0.16, 0.336, 0.953]")
+    assert "78 {}" in outputs[3]
+    assert (tmp_path / "pictures" / "9000006.padded.png").exists()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page):
+    text = (ROOT / page).read_text()
+    targets = re.findall(r"\]\(([^)#]+)\)", text) + re.findall(r'(?:src|srcset)="([^"]+)"', text)
+    missing = [t for t in targets if not t.startswith("http") and not ((ROOT / page).parent / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_named_in_the_docs_exist(page):
+    from svit_datasets.cli import cli
+
+    named = set(re.findall(r"svit-convert ([a-z][a-z-]+)", (ROOT / page).read_text()))
+    assert named <= set(cli.commands)
+
+
+def test_command_help_examples_run(tmp_path):
+    from svit_datasets.cli import cli
+
+    shutil.copytree(ROOT / "svit_datasets" / "sample", tmp_path / "SVIT")
+    llava = "svit-convert to-llava svit-sample/data/*.json --images svit-sample/raw -o mix.json"
+    examples = {
+        name: re.findall(r"^svit-convert .*$", re.sub(r"^ +", "", c.help, flags=re.M), re.M)
+        for name, c in cli.commands.items()
+    }
+    order = ["sample", "to-llava", "from-llava", "compare", "draw", "schema"]
+    assert sorted(order) == sorted(cli.commands)
+    for name in order:
+        (example,) = examples[name]
+        example = example.replace("SVIT/data/referring_qa.zip", "SVIT/data/referring_qa.json")
+        before = f"{llava} &&" if name == "from-llava" else ""
+        done = subprocess.run(
+            ["bash", "-c", f"{before} {example}"], cwd=tmp_path, env=ENV, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_version_is_told_once():
+    pyproject = (ROOT / "pyproject.toml").read_text()
+    assert f'version = "{svit_datasets.VERSION}"' in pyproject
+    assert f"## [{svit_datasets.VERSION}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_every_package_folder_is_in_the_wheel_list():
+    listed = set(
+        re.findall(
+            r'"(svit_datasets[a-z._]*)"',
+            re.search(r"^packages = \[.*\]$", (ROOT / "pyproject.toml").read_text(), re.M)[0],
+        )
+    )
+    found = {
+        "svit_datasets" if p.parent == ROOT / "svit_datasets" else f"svit_datasets.{p.parent.name}"
+        for p in ROOT.glob("*/__init__.py")
+    }
+    assert listed == found
+
+
+def test_no_machine_paths_or_registry_addresses():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    pattern = re.compile(rb"https?://[^ \"]*/(simple|packages)/|/home/[a-z]|/root/")
+    leaks = [
+        f
+        for f in tracked
+        if (ROOT / f).is_file() and f != "tests/test_docs.py" and pattern.search((ROOT / f).read_bytes())
+    ]
+    assert leaks == []
