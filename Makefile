@@ -34,8 +34,8 @@ test-oldest:  ## all tests with the oldest dependencies that are supported
 packaging: $(STAMP)  ## build the wheel, install it elsewhere, run the tests against it
 	$(BIN)/python scripts/check_packaging.py
 
-coverage: $(STAMP)  ## branch coverage; the pure modules must be at 100%
-	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered
+coverage: $(STAMP)  ## all tests, with branch coverage; the pure modules must be at 100%
+	$(MAKE) test PYTEST_ARGS="-q --cov --cov-report=term-missing:skip-covered"
 	$(BIN)/python scripts/check_coverage.py
 
 lint: $(STAMP)

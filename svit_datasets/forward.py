@@ -146,17 +146,21 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Write
             is_good = is_good and fault.severity != "error"
         return is_good
 
+    count = len(record.conversations)
+    made.counts["conversations_read"] += count
+    made.counts[f"conversations_read.{task}"] += count
     resolved = pictures.resolve(record.image_id)
     is_good = note(resolved.findings)
     if not record.conversations:
         is_good = note([finding("no-conversations", "an empty list", path="$.conversations")])
     if not is_good:
         made.counts["records_skipped"] += 1
-        made.counts["conversations_skipped"] += len(record.conversations)
+        made.counts["conversations_skipped"] += count
         return
     copy = seen.add(record.image_id)
     if copy:
-        note([finding("duplicate-id", f"image_id {record.image_id} for the {copy + 1}. time", path="$.image_id")])
+        before = f"image_id {record.image_id}, seen {copy} time{'s' * (copy > 1)} before"
+        note([finding("duplicate-id", before, path="$.image_id")])
     for i, conversation in enumerate(record.conversations):
         hub = HubRecord(
             task=task,
@@ -169,8 +173,6 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Write
             copy=copy,
             record_extra=extra_of(record),
         )
-        made.counts["conversations_read"] += 1
-        made.counts[f"conversations_read.{task}"] += 1
         row = writer.format.to_row(hub, writer.options)
         if (not row.findings or note(row.findings)) and note(writer.write(row)):
             made.counts["records_written"] += 1
@@ -198,8 +200,9 @@ class _Writer:
         assert made.row is not None
         data = encode_ascii(made.row)
         if self._validate:
-            has_raw = "extra" in made.row.get("svit", ())
-            wrong = self._validate(json.loads(data) if has_raw else made.row)
+            row = made.row if made.provenance is None else {**made.row, "svit": made.provenance}
+            has_raw = "extra" in row.get("svit", ())
+            wrong = self._validate(json.loads(encode_ascii(row)) if has_raw else row)
             if wrong:
                 return [finding("row-check", message, path=path) for path, message in wrong]
         self._rows.append(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
 import shutil
 import sys
@@ -44,7 +45,10 @@ def encode_ascii(value: Any) -> bytes:
     >>> encode_ascii({"a": "caf\\u00e9 \\U0001f600"})
     b'{"a":"caf\\\\u00e9 \\\\ud83d\\\\ude00"}'
     """
-    data = _ENCODER.encode(value)
+    try:
+        data = _ENCODER.encode(value)
+    except UnicodeEncodeError:  # a file name that is not UTF-8 stands in a finding
+        return json.dumps(msgspec.to_builtins(value), separators=(",", ":")).encode()
     return data if data.isascii() else data.decode().encode("ascii", "svit_json_escape")
 
 
