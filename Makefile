@@ -10,7 +10,7 @@ DEMO ?= demo
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)  ## write the sample, convert it there and back, prove the two equal, draw the boxes
@@ -28,7 +28,7 @@ test: $(STAMP)  ## all tests
 test-oldest:  ## all tests with the oldest dependencies that are supported
 	$(PYTHON) -m venv $(VENV)-oldest
 	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
-	$(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c tests/oldest.txt
+	PYTHONWARNINGS=ignore $(VENV)-oldest/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c tests/oldest.txt
 	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
 packaging: $(STAMP)  ## build the wheel, install it elsewhere, run the tests against it
