@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import NamedTuple, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size
@@ -22,6 +20,7 @@ from svit_datasets.converters.llava_layout import (
     strip_image,
     strip_sentence,
 )
+from svit_datasets.converters.llava_rows import Loose, decode_row
 from svit_datasets.converters.rendering import renderer
 from svit_datasets.findings import Finding, finding, quote
 from svit_datasets.records import Conversation, HubRecord, Turn
@@ -29,86 +28,6 @@ from svit_datasets.visual_genome import parse_path
 
 UNKNOWN = -1
 _NATIVE_ROLE = {llava: native for native, llava in ROLE_OF.items()}
-
-
-class _Row(Struct, forbid_unknown_fields=True):
-    """A record with the keys that ``to_llava`` writes and no others."""
-
-    conversations: list[Turn]
-    id: str | int | UnsetType = UNSET
-    image: str | UnsetType = UNSET
-    svit: Raw | UnsetType = UNSET
-
-
-class Loose(NamedTuple):
-    """A record of a LLaVA file: what of it could be read.
-
-    Attributes:
-        id: Its id as text, '' if it has none.
-        image: Its image path; None if absent or no string.
-        turns: Its turns; None if they are not of the layout's shape.
-        svit: The JSON text of its key ``svit``.
-        other_keys: Keys that the layout does not name.
-    """
-
-    id: str
-    image: str | None
-    turns: list[Turn] | None
-    svit: bytes | None
-    other_keys: tuple[str, ...] = ()
-
-
-T = TypeVar("T")
-_ROW = msgspec.json.Decoder(_Row)
-_OBJECT = msgspec.json.Decoder(dict[str, Raw])
-
-
-def decode_row(raw: bytes | memoryview) -> Loose:
-    """Decode a record of a LLaVA file, as much of it as fits.
-
-    Raises:
-        msgspec.DecodeError: It is no JSON object.
-        UnicodeDecodeError: It is not UTF-8.
-
-    >>> decode_row(b'{"id": 7, "conversations": [{"from": "human", "value": "Hi"}], "model": ""}')
-    Loose(id='7', image=None, turns=[Turn(role='human', value='Hi')], svit=None, other_keys=('model',))
-    """
-    try:
-        row = _ROW.decode(raw)
-    except msgspec.ValidationError:
-        return _loose(raw)
-    row_id = "" if row.id is UNSET else str(row.id)
-    return Loose(
-        row_id,
-        None if row.image is UNSET else row.image,
-        row.conversations,
-        None if row.svit is UNSET else bytes(row.svit),
-    )
-
-
-def _loose(raw: bytes | memoryview) -> Loose:
-    parts = _OBJECT.decode(raw)
-    str(raw, "utf-8")
-    known = {name: parts.pop(name, None) for name in ("id", "image", "conversations", "svit")}
-    row_id = _as(known["id"], str) or _as(known["id"], int)
-    svit = known["svit"]
-    return Loose(
-        "" if row_id is None else str(row_id),
-        _as(known["image"], str),
-        _as(known["conversations"], list[Turn]),
-        None if svit is None else bytes(svit),
-        tuple(parts),
-    )
-
-
-def _as(raw: Raw | None, kind: type[T]) -> T | None:
-    """Return ``raw`` decoded as ``kind``, None where it is another shape."""
-    if raw is None:
-        return None
-    try:
-        return msgspec.json.decode(raw, type=kind)
-    except msgspec.ValidationError:
-        return None
 
 
 def from_row(

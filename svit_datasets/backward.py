@@ -13,14 +13,13 @@ from msgspec import Raw
 
 from svit_datasets.boxes import Size
 from svit_datasets.check import Validator, validator
-from svit_datasets.containers import STDIN, open_source
+from svit_datasets.containers import STDIN, open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Back
-from svit_datasets.converters.llava_back import decode_row
 from svit_datasets.converters.llava_layout import Options
+from svit_datasets.converters.llava_rows import decode_row
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
-from svit_datasets.forward import PROGRESS_EVERY, path_names
 from svit_datasets.images import Images
 from svit_datasets.progress import progress
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, read_items
@@ -133,8 +132,7 @@ def _read(
     with open_source(name) as source, progress(name, source.total_bytes) as advance:
         for item in read_items(source, decode, max_record_mb=max_record_mb):
             sorter.add(name, item)
-            if item.number % PROGRESS_EVERY == 0:
-                advance(source.tell())
+            advance(source.tell)
 
 
 class _Sorter:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,15 @@ from svit_datasets.findings import Finding, finding
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 300  # JSON text packs 4 to 30 times; a bomb packs 1000 times
 STDIN = "-"
+
+
+def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
+    """Return one path or several as a list of names.
+
+    >>> path_names("a.json"), path_names([Path("a.json"), "b.json"])
+    (['a.json'], ['a.json', 'b.json'])
+    """
+    return [str(paths)] if isinstance(paths, str | Path) else [str(p) for p in paths]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import msgspec
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size, padded_axes
-from svit_datasets.containers import open_source
+from svit_datasets.containers import open_source, path_names
 from svit_datasets.converters.infer import infer_phrase
 from svit_datasets.errors import InputError, UsageError
 from svit_datasets.findings import finding
@@ -75,8 +75,6 @@ def draw(
         RecordError: An image is missing.
         UsageError: No box was found.
     """
-    from svit_datasets.forward import path_names
-
     wanted = set(image_ids)
     boxes: dict[tuple[int, str], list[Labelled]] = {}
     for key, found in _boxes(str(source)):

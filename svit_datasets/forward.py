@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from svit_datasets.check import validator
-from svit_datasets.containers import open_source
+from svit_datasets.containers import open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Format, Row
 from svit_datasets.converters.llava_layout import Options
@@ -24,8 +24,6 @@ from svit_datasets.report import OnError, Report, refuse_report
 from svit_datasets.seen import SeenIds
 from svit_datasets.sidecar import SIDECAR_SUFFIX, sidecar_line
 from svit_datasets.writers import STDOUT, JsonList, OutputFile, OutputSet, encode_ascii
-
-PROGRESS_EVERY = 256
 
 
 class Numbered(NamedTuple):
@@ -102,15 +100,6 @@ def to_llava(
     return made
 
 
-def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
-    """Return one path or several as a list of names.
-
-    >>> path_names("a.json"), path_names([Path("a.json"), "b.json"])
-    (['a.json'], ['a.json', 'b.json'])
-    """
-    return [str(paths)] if isinstance(paths, str | Path) else [str(p) for p in paths]
-
-
 def _read_all(inputs: list[tuple[str, TaskName]], made: Report, max_record_mb: int) -> Iterator[Numbered]:
     """Yield the records of all files; those of one task are numbered through, across files."""
     next_index: dict[str, int] = {}
@@ -124,8 +113,7 @@ def _read_all(inputs: list[tuple[str, TaskName]], made: Report, max_record_mb: i
                     next_index[task] = index + 1
                     made.counts["records_read"] += 1
                     yield Numbered(name, item.number, index, task, item.record)
-                if item.number % PROGRESS_EVERY == 0:
-                    advance(source.tell())
+                advance(source.tell)
 
 
 def _note(made: Report, fault: Finding) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
-Advance = Callable[[int], None]
+Advance = Callable[[Callable[[], int]], None]
+_EVERY = 256  # records between two looks at the file's position
 
 
 @contextmanager
@@ -18,10 +20,10 @@ def progress(title: str, total_bytes: int | None) -> Iterator[Advance]:
         total_bytes: Its size; None shows the rate alone.
 
     Yields:
-        A function that takes the number of bytes read so far.
+        A function to call for every record, with one that tells the number of bytes read so far.
     """
     if not sys.stderr.isatty():
-        yield lambda _done: None
+        yield lambda _tell: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -42,4 +44,10 @@ def progress(title: str, total_bytes: int | None) -> Iterator[Advance]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=total_bytes)
-        yield lambda done: bar.update(task, completed=done)
+        calls = count(1)
+
+        def advance(tell: Callable[[], int]) -> None:
+            if next(calls) % _EVERY == 0:
+                bar.update(task, completed=tell())
+
+        yield advance

@@ -1,0 +1,53 @@
+"""Say why one JSON value could not be decoded, as exactly as can be told."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+
+from svit_datasets.findings import Finding, finding, quote
+
+TOO_DEEP = "brackets nested past the decoder's limit"
+
+
+def diagnose(raw: bytes, error: Exception) -> Finding:
+    """Return why one element could not be decoded, as exactly as can be told.
+
+    Args:
+        raw: The element's bytes.
+        error: What the decoder raised.
+
+    Returns:
+        A finding without file and id.
+
+    >>> diagnose(b'{"a": NaN}', msgspec.DecodeError("malformed")).code
+    'record-nan'
+    >>> diagnose(b'["\\\\ud800"]', msgspec.DecodeError("malformed")).found
+    "'\\\\ud800'"
+    """
+    if isinstance(error, msgspec.ValidationError):
+        message, _, path = str(error).partition(" - at `")
+        return finding("record-shape", message, path=path.rstrip("`"))
+    if isinstance(error, RecursionError):
+        return finding("record-depth", TOO_DEEP)
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as bad:
+        context = ascii(raw[max(0, bad.start - 20) : bad.start + 20])
+        return finding("record-utf8", f"byte {bad.start + 1} of the record, in {context}")
+    constants: list[str] = []
+    try:
+        parsed = json.loads(text, parse_constant=constants.append)
+    except RecursionError:
+        return finding("record-depth", TOO_DEEP)
+    except json.JSONDecodeError as bad:
+        context = quote(text[max(0, bad.pos - 20) : bad.pos + 20])
+        return finding("record-syntax", f"{bad.msg} at character {bad.pos + 1} of the record: {context}")
+    if constants:
+        return finding("record-nan", constants[0])
+    lone = re.search("[\ud800-\udfff]", json.dumps(parsed, ensure_ascii=False))
+    if lone:
+        return finding("record-surrogate", ascii(lone[0]))
+    return finding("record-syntax", str(error))
