@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -87,4 +87,17 @@ def _as(raw: Raw | None, kind: type[T]) -> T | None:
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError:
+        return None
+
+
+def known_keys(raw: bytes) -> dict[str, Any] | None:
+    """Return what a record has under the layout's own keys, to hold against the schema; None if it does not decode.
+
+    >>> known_keys(b'{"id": 7, "n": 1e999}'), known_keys(b'{"id": 1e999}')
+    ({'id': 7}, None)
+    """
+    parts = _OBJECT.decode(raw)
+    try:
+        return {k: msgspec.json.decode(parts[k]) for k in ("id", "image", "model", "conversations") if k in parts}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

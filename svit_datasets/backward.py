@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -17,12 +16,12 @@ from svit_datasets.containers import STDIN, open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Back
 from svit_datasets.converters.llava_layout import Options
-from svit_datasets.converters.llava_rows import decode_row
+from svit_datasets.converters.llava_rows import decode_row, known_keys
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
 from svit_datasets.images import Images
 from svit_datasets.progress import progress
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, read_items
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, known_part, read_items
 from svit_datasets.records import TASKS
 from svit_datasets.regroup import Group, Origin, Regrouping
 from svit_datasets.report import OnError, Report, refuse_report
@@ -178,7 +177,9 @@ class _Sorter:
         raw = bytes(item.raw).strip()
         self._made.counts["records_foreign"] += 1
         if self._lenient:
-            for path, message in self._lenient(msgspec.json.decode(raw)):
+            known = known_keys(raw)
+            wrong = self._lenient(known) if known is not None else [("$", "values that cannot be decoded")]
+            for path, message in wrong:
                 fault = finding("row-lenient", message, path=path)
                 self._made.add(fault.at(file=file, record=item.number, id=decode_row(raw).id))
         if self._rest:
@@ -207,7 +208,7 @@ class _Sorter:
                 self._made.counts[f"conversations_missing.{task}"] += missing
             extra = msgspec.json.decode(group.extra, type=dict[str, Raw])
             data = encode_ascii({"image_id": group.image_id, "conversations": conversations, **extra})
-            wrong = self._native(json.loads(data)) if self._native else []
+            wrong = self._native(known_part(data)) if self._native else []
             for path, message in wrong:
                 self._made.add(finding("row-check", message, path=path, id=group.image_id, file=native.file.name))
             if wrong:

@@ -81,9 +81,22 @@ def _native_files(folder: Path) -> dict[str, Path]:
     return files
 
 
+class _HugeInteger(str):
+    """An integer beyond what Python converts, as its digits."""
+
+    __slots__ = ()
+
+
+def _decode(raw: bytes | memoryview) -> tuple[Any]:
+    def integer(digits: str) -> int | _HugeInteger:
+        return int(digits) if len(digits) < 4000 else _HugeInteger(digits)
+
+    return (json.loads(bytes(raw), parse_int=integer),)
+
+
 def _values(path: Path) -> Iterator[Any]:
     with open_source(path) as source:
-        for item in read_items(source, lambda raw: (json.loads(bytes(raw)),)):
+        for item in read_items(source, _decode):
             if item.fault is not None and item.fault.severity == "error":
                 raise fault_error(item.fault)
             if item.record is not None:

@@ -39,7 +39,7 @@ def diagnose(raw: bytes, error: Exception) -> Finding:
         return finding("record-utf8", f"byte {bad.start + 1} of the record, in {context}")
     constants: list[str] = []
     try:
-        parsed = json.loads(text, parse_constant=constants.append)
+        parsed = json.loads(text, parse_constant=constants.append, parse_int=str)
     except RecursionError:
         return finding("record-depth", TOO_DEEP)
     except json.JSONDecodeError as bad:

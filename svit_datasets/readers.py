@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -58,6 +59,7 @@ class _LenientRecord(Struct):
     conversations: list[_LenientConversation]
 
 
+_LINE_BREAK = re.compile(rb"[ \t\r]*+[\r\n][ \t\r\n]*+")
 _STRICT = msgspec.json.Decoder(NativeRecord)
 _LENIENT = msgspec.json.Decoder(_LenientRecord)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -93,8 +95,18 @@ def decode_native(raw: bytes | memoryview) -> NativeRecord:
     return record
 
 
+def known_part(raw: bytes) -> Any:
+    """Return a native record without its unknown keys, as plain objects, to hold against the schema.
+
+    >>> known_part(b'{"image_id": 5, "conversations": [], "n": 1e999}')
+    {'image_id': 5, 'conversations': []}
+    """
+    return msgspec.to_builtins(_LENIENT.decode(raw))
+
+
 def _with_extra(raw: bytes | memoryview) -> NativeRecord:
-    top = _OBJECT.decode(raw)
+    # A line break in JSON text is always between tokens; without them a record fits a line wherever it goes.
+    top = _OBJECT.decode(_LINE_BREAK.sub(b" ", raw))
     image_id = msgspec.json.decode(top.pop("image_id"), type=int)
     conversations = [_conversation(c) for c in _ARRAY.decode(top.pop("conversations"))]
     return NativeRecordWithExtra(image_id, conversations, top) if top else NativeRecord(image_id, conversations)
@@ -137,7 +149,7 @@ def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
         if len(set(names)) < len(names):
             raise DuplicateKeyError(f"{next(n for n in names if names.count(n) > 1)!r} twice")
 
-    json.loads(bytes(raw), object_pairs_hook=refuse)
+    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=str)
 
 
 def read_items(

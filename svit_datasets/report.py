@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -54,6 +55,8 @@ class Report:
         self.errors = 0
         self.first: list[Finding] = []
         self._spool: IO[bytes] | None = tempfile.TemporaryFile() if keep_all else None
+        if self._spool is not None:
+            weakref.finalize(self, self._spool.close)
 
     def add(self, fault: Finding) -> None:
         """Take down a finding; an error stops the run where the policy is ``raise``.

@@ -26,7 +26,7 @@ _SPACE = b" \t\r\n"
 _FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _NUMBER_GOES_ON = re.compile(r"[-+.eE0-9]*")
-_SCANNER = json.JSONDecoder(parse_constant=float)
+_SCANNER = json.JSONDecoder(parse_constant=float, parse_int=str)
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 CHUNK_BYTES = 1 << 20
 _GUESS_BYTES = 8 << 20
@@ -99,8 +99,8 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
 
     Args:
         read: Gives up to n further bytes, b"" at the end.
-        decode: Decodes one element; may raise ``msgspec.DecodeError``, ``UnicodeDecodeError``,
-            ``RecursionError``.
+        decode: Decodes one element whole; may raise any ``ValueError`` (``msgspec.DecodeError``,
+            ``json.JSONDecodeError``, ``UnicodeDecodeError``) or ``RecursionError``.
         limit: Largest element in bytes.
 
     Yields:
@@ -153,7 +153,7 @@ def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         raw = memoryview(window.data)[window.pos : end]
         try:
             yield Value(number, raw, decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             yield Value(number, raw, fault=diagnose(bytes(raw), error))
         window.pos = end
 
@@ -206,7 +206,7 @@ def _next_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
         raw = memoryview(window.data)[window.pos : window.pos + length]
         try:
             return Value(number, raw, decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             if _is_whole(raw):
                 return Value(number, raw, fault=diagnose(bytes(raw), error))
     return _scan_value(window, number, decode)
@@ -260,7 +260,7 @@ def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
         raw = memoryview(data)[: len(text[:end].encode("utf-8", "surrogateescape"))]
         try:
             return Value(number, raw, decode(raw))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             return Value(number, raw, fault=diagnose(bytes(raw), error))
 
 
@@ -271,9 +271,11 @@ def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecod
         fault = finding("input-syntax", f"a ',' before the closing ']', at byte {at_byte}")
         return _end(number, fault)
     found = f"{error.msg} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
-    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+    broken = _broken(window, number, finding("record-syntax", found))
+    rest = text.rstrip()
+    if broken.is_last and (error.pos >= len(rest) or not rest.endswith("]")):
         return _end(number, finding("input-truncated", f"the end of the file inside record {number} ({found})"))
-    return _broken(window, number, finding("record-syntax", found))
+    return broken
 
 
 def _broken(window: _Window, number: int, fault: Finding) -> Value[T]:
