@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from svit_datasets.diagnosis import count_keys, refuse_duplicate_keys
 from svit_datasets.records import Turn
 
 
@@ -48,6 +49,7 @@ def decode_row(raw: bytes | memoryview) -> Loose:
     Raises:
         msgspec.DecodeError: It is no JSON object.
         UnicodeDecodeError: It is not UTF-8.
+        DuplicateKeyError: A key stands twice in one object.
 
     >>> decode_row(b'{"id": 7, "conversations": [{"from": "human", "value": "Hi"}], "model": ""}')
     Loose(id='7', image=None, turns=[Turn(role='human', value='Hi')], svit=None, other_keys=('model',))
@@ -56,6 +58,9 @@ def decode_row(raw: bytes | memoryview) -> Loose:
         row = _ROW.decode(raw)
     except msgspec.ValidationError:
         return _loose(raw)
+    own = sum(part is not UNSET for part in (row.id, row.image, row.svit)) + 1 + 2 * len(row.conversations)
+    if count_keys(raw) != own + (0 if row.svit is UNSET else count_keys(row.svit)):
+        refuse_duplicate_keys(raw)
     row_id = "" if row.id is UNSET else str(row.id)
     return Loose(
         row_id,
@@ -68,6 +73,7 @@ def decode_row(raw: bytes | memoryview) -> Loose:
 def _loose(raw: bytes | memoryview) -> Loose:
     parts = _OBJECT.decode(raw)
     str(raw, "utf-8")
+    refuse_duplicate_keys(raw)
     known = {name: parts.pop(name, None) for name in ("id", "image", "conversations", "svit")}
     row_id = _as(known["id"], str) or _as(known["id"], int)
     svit = known["svit"]

@@ -26,7 +26,7 @@ from svit_datasets.records import TASKS
 from svit_datasets.regroup import Group, Origin, Regrouping
 from svit_datasets.report import OnError, Report, refuse_report
 from svit_datasets.sidecar import SIDECAR_SUFFIX, Sidecar
-from svit_datasets.writers import JsonList, OutputSet, encode_ascii
+from svit_datasets.writers import JsonList, OutputSet, encode_ascii, is_same
 
 UNKNOWABLE = {
     "every task": "unknown keys, and records that were dropped before",
@@ -85,30 +85,29 @@ def from_llava(
     if Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"{output}: is a file; name a folder for the native files")
     made = Report("from-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
+    sidecars = {name: _find_sidecar(name, provenance) for name in names}
+    inputs = [*names, *roots, *(s for s in sidecars.values() if s)]
+    native = [Path(output) / f"{task}.json" for task in TASKS]
     if report is not None:
-        refuse_report(report, [*names, *roots], [rest], overwrite=overwrite)
-    try:
-        with ExitStack() as stack:
-            outputs = stack.enter_context(OutputSet(inputs=[*names, *roots], overwrite=overwrite))
-            pictures = stack.enter_context(Images(roots))
-            sorter = _Sorter(outputs, Path(output), rest, made, check=check)
-            for name in names:
-                sidecar = _find_sidecar(name, provenance, stack)
-                _read(name, sidecar, pictures, options, max_record_mb, sorter)
-            written = sorter.write()
-            made.finish()
-        made.outputs = written
-    finally:
-        if report is not None:
-            made.write(report, overwrite=overwrite)
+        refuse_report(report, inputs, [rest, *native], overwrite=overwrite)
+    if rest is not None and any(is_same(rest, path) for path in native):
+        raise UsageError(f"{rest}: is named for two outputs; name another")
+    with ExitStack() as stack:
+        outputs = stack.enter_context(made.open_outputs(report, inputs=inputs, overwrite=overwrite))
+        pictures = stack.enter_context(Images(roots))
+        sorter = _Sorter(outputs, Path(output), rest, made, check=check)
+        for name, beside in sidecars.items():
+            sidecar = stack.enter_context(Sidecar(beside)) if beside else None
+            _read(name, sidecar, pictures, options, max_record_mb, sorter)
+        made.outputs = sorter.write()
     return made
 
 
-def _find_sidecar(name: str, given: str | Path | None, stack: ExitStack) -> Sidecar | None:
+def _find_sidecar(name: str, given: str | Path | None) -> str | None:
     if given is not None:
-        return stack.enter_context(Sidecar(given))
-    beside = Path(f"{name}{SIDECAR_SUFFIX}")
-    return stack.enter_context(Sidecar(beside)) if name != STDIN and beside.exists() else None
+        return str(given)
+    beside = f"{name}{SIDECAR_SUFFIX}"
+    return beside if name != STDIN and Path(beside).exists() else None
 
 
 def _read(

@@ -84,8 +84,11 @@ def validator(name: str) -> Validator:
     is_valid, iter_errors = compiled.is_valid, compiled.iter_errors
 
     def check(record: Any) -> list[tuple[str, str]]:
-        if is_valid(record):
-            return []
+        try:
+            if is_valid(record):
+                return []
+        except ValueError as error:  # nested past the validator's limit
+            return [("$", str(error).lower())]
         return [(_path(error.instance_path), error.message[:300]) for error in iter_errors(record)]
 
     return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from svit_datasets.findings import Finding, finding
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 300  # JSON text packs 4 to 30 times; a bomb packs 1000 times
 STDIN = "-"
+_ARCHIVE_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError)
 
 
 def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
@@ -118,7 +120,7 @@ def _guarded(name: str, read: Callable[[int], bytes], packed: Callable[[], int] 
         nonlocal done
         try:
             data = read(size)
-        except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+        except _ARCHIVE_FAULTS as error:
             raise input_error(finding("input-damaged", str(error), file=name)) from error
         done += len(data)
         if packed and done > _BOMB_BYTES and done > _BOMB_RATIO * max(1, packed()):

@@ -12,6 +12,37 @@ from svit_datasets.findings import Finding, finding, quote
 TOO_DEEP = "brackets nested past the decoder's limit"
 
 
+class DuplicateKeyError(ValueError):
+    """An object holds a key twice."""
+
+
+def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
+    """Raise ``DuplicateKeyError`` if an object in ``raw`` holds a key twice.
+
+    >>> refuse_duplicate_keys(b'[{"a": 1}, {"a": 2}]')
+    >>> refuse_duplicate_keys(b'{"a": 1, "a": 2}')
+    Traceback (most recent call last):
+    svit_datasets.diagnosis.DuplicateKeyError: 'a' twice
+    """
+
+    def refuse(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names):
+            raise DuplicateKeyError(f"{next(n for n in names if names.count(n) > 1)!r} twice")
+
+    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=str)
+
+
+def count_keys(raw: bytes | memoryview) -> int:
+    """Return how many keys ``raw`` has, for the usual spelling; a cheap hint that some stand twice.
+
+    >>> count_keys(b'{"a": 1, "b": {"c": "\\\\":"}}')
+    3
+    """
+    text = bytes(raw)
+    return text.count(b'":') - text.count(b'\\":')
+
+
 def diagnose(raw: bytes, error: Exception) -> Finding:
     """Return why one element could not be decoded, as exactly as can be told.
 
@@ -27,6 +58,8 @@ def diagnose(raw: bytes, error: Exception) -> Finding:
     >>> diagnose(b'["\\\\ud800"]', msgspec.DecodeError("malformed")).found
     "'\\\\ud800'"
     """
+    if isinstance(error, DuplicateKeyError):
+        return finding("record-duplicate-key", str(error))
     if isinstance(error, msgspec.ValidationError):
         message, _, path = str(error).partition(" - at `")
         return finding("record-shape", message, path=path.rstrip("`"))

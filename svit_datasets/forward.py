@@ -81,21 +81,17 @@ def to_llava(
     roots = path_names(images)
     made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     if report is not None:
-        refuse_report(report, [*names, *roots], [output], overwrite=overwrite)
-    try:
-        with ExitStack() as stack:
-            outputs = stack.enter_context(OutputSet(inputs=[*names, *roots], overwrite=overwrite))
-            writer = _Writer(outputs, str(output), formats()["llava"], options, check=check)
-            pictures = stack.enter_context(Images(roots))
-            seen = {name: SeenIds() for name in TASKS}
-            for numbered in _read_all(list(zip(names, tasks, strict=True)), made, max_record_mb):
-                _convert(numbered, seen[numbered.task], pictures, writer, made)
-            writer.close()
-            made.finish()
-        made.outputs = writer.outputs
-    finally:
-        if report is not None:
-            made.write(report, overwrite=overwrite)
+        sidecar = f"{output}{SIDECAR_SUFFIX}"
+        refuse_report(report, [*names, *roots], [output, sidecar], overwrite=overwrite)
+    with ExitStack() as stack:
+        outputs = stack.enter_context(made.open_outputs(report, inputs=[*names, *roots], overwrite=overwrite))
+        writer = _Writer(outputs, str(output), formats()["llava"], options, check=check)
+        pictures = stack.enter_context(Images(roots))
+        seen = {name: SeenIds() for name in TASKS}
+        for numbered in _read_all(list(zip(names, tasks, strict=True)), made, max_record_mb):
+            _convert(numbered, seen[numbered.task], pictures, writer, made)
+        writer.close()
+        made.outputs = writer.written
     return made
 
 
@@ -203,7 +199,7 @@ class _Writer:
         self._rows.close()
 
     @property
-    def outputs(self) -> dict[str, int]:
+    def written(self) -> dict[str, int]:
         """Files written, with their numbers of records."""
         sidecar = {self._sidecar.name: self._lines} if self._sidecar else {}
         return {self._rows.file.name: self._rows.count, **sidecar}

@@ -6,9 +6,11 @@ pixels, and LLaVA's loader does not turn images either.
 
 from __future__ import annotations
 
+import lzma
 import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import lru_cache
@@ -26,6 +28,7 @@ _BASES = ("", "vg", "raw", "raw/vg")
 _ZIPS = ("images.zip", "images2.zip")
 _IMAGE_DATA = ("image_data.json", "annotations/vg/image_data.json", "annotations/image_data.json")
 _HEADER_FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)  # NotImplementedError is a RuntimeError
 
 
 class Store(Protocol):
@@ -47,9 +50,16 @@ class FolderStore:
         """See ``Store.find``; a flat folder tells no folder, so it is ''."""
         for folder in ("",) if self._is_flat else folders:
             path = self._base / folder / f"{image_id}.jpg"
-            if path.is_file():
+            if _is_file(path):
                 return folder, lambda path=path: path.open("rb")
         return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # an id of hundreds of digits is no file name
+        return False
 
 
 class ZipStore:
@@ -243,7 +253,7 @@ def read_size(open_image: Callable[[], IO[bytes]]) -> Size | Finding:
                 size_wh = image.size
     except Image.DecompressionBombError as error:
         return finding("image-too-large", str(error).split(",")[0].lower())
-    except (*_HEADER_FAULTS, zipfile.BadZipFile) as error:
+    except (*_HEADER_FAULTS, *_ZIP_FAULTS) as error:
         return finding("image-undecodable", str(error).split(" <")[0] or type(error).__name__)
     if Image.MAX_IMAGE_PIXELS and size_wh[0] * size_wh[1] > Image.MAX_IMAGE_PIXELS:
         return finding("image-too-large", f"{size_wh[0]} x {size_wh[1]} pixels")

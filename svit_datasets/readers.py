@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +11,9 @@ import msgspec
 from msgspec import Raw, Struct
 
 from svit_datasets.containers import Source, open_source
+from svit_datasets.diagnosis import count_keys, refuse_duplicate_keys
 from svit_datasets.errors import InputError, RecordError, UsageError
-from svit_datasets.findings import Finding, finding
+from svit_datasets.findings import Finding
 from svit_datasets.records import (
     TASKS,
     Conversation,
@@ -38,10 +38,6 @@ class Item(Struct, Generic[T], frozen=True):
     raw: bytes | memoryview
     record: T | None = None
     fault: Finding | None = None
-
-
-class DuplicateKeyError(ValueError):
-    """An object holds a key twice."""
 
 
 class _LenientTurn(Struct):
@@ -90,7 +86,7 @@ def decode_native(raw: bytes | memoryview) -> NativeRecord:
         refuse_duplicate_keys(raw)
         str(raw, "utf-8")
         return _with_extra(raw)
-    if _count_keys(raw) != _expected_keys(record):
+    if count_keys(raw) != _expected_keys(record):
         refuse_duplicate_keys(raw)
     return record
 
@@ -124,32 +120,9 @@ def _turn(parts: dict[str, Raw]) -> Turn:
     return TurnWithExtra(role, value, parts) if parts else Turn(role, value)
 
 
-def _count_keys(raw: bytes | memoryview) -> int:
-    """Return about how many keys ``raw`` has; exact for the usual spelling, and a hint otherwise."""
-    text = bytes(raw)
-    return text.count(b'":') - text.count(b'\\":')
-
-
 def _expected_keys(record: NativeRecord) -> int:
     parts = record.conversations
     return 2 + sum(1 + (c.topic is not msgspec.UNSET) + 2 * len(c.content) for c in parts)
-
-
-def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
-    """Raise ``DuplicateKeyError`` if an object in ``raw`` holds a key twice.
-
-    >>> refuse_duplicate_keys(b'[{"a": 1}, {"a": 2}]')
-    >>> refuse_duplicate_keys(b'{"a": 1, "a": 2}')
-    Traceback (most recent call last):
-    svit_datasets.readers.DuplicateKeyError: 'a' twice
-    """
-
-    def refuse(pairs: list[tuple[str, object]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) < len(names):
-            raise DuplicateKeyError(f"{next(n for n in names if names.count(n) > 1)!r} twice")
-
-    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=str)
 
 
 def read_items(
@@ -167,21 +140,13 @@ def read_items(
     Yields:
         The elements, in order.
     """
-
-    def guarded(raw: bytes | memoryview) -> tuple[T | None, Finding | None]:
-        try:
-            return decode(raw), None
-        except DuplicateKeyError as error:
-            return None, finding("record-duplicate-key", str(error))
-
     number = 0
     try:
-        for value in split(source.read, guarded, limit=max_record_mb << 20):
-            number = value.number
-            record, fault = value.value or (None, value.fault)
+        for value in split(source.read, decode, limit=max_record_mb << 20):
+            number, fault = value.number, value.fault
             if fault is not None:
                 fault = fault.at(file=source.name, record=number, id=_image_id(value.raw))
-            yield Item(number, value.raw, record, fault)
+            yield Item(number, value.raw, value.value, fault)
     except InputError as error:
         if error.finding is None:
             raise

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -13,9 +14,9 @@ import msgspec
 
 from svit_datasets import VERSION
 from svit_datasets.check import validator
-from svit_datasets.errors import FindingsError, InputError, RecordError, UsageError
+from svit_datasets.errors import FindingsError, InputError, RecordError, SvitError, UsageError
 from svit_datasets.findings import Finding
-from svit_datasets.writers import JsonList, OutputSet, encode_ascii, refuse_target
+from svit_datasets.writers import JsonList, OutputSet, encode_ascii, is_same, refuse_target
 
 OnError = Literal["raise", "skip", "collect"]
 SHOWN = 20
@@ -29,7 +30,7 @@ class Report:
         counts: Records and conversations by what became of them.
         inferred: What was worked out without provenance.
         unknowable: What the input does not hold, in words.
-        outputs: Files written, with their numbers of records; empty until all are in place.
+        outputs: Files written, with their numbers of records; empty where the run failed.
         by_code: How often each fault was found.
         first: The first 20 findings.
     """
@@ -120,19 +121,36 @@ class Report:
         for line in self._spool:
             yield msgspec.json.decode(line, type=Finding)
 
-    def write(self, path: str | Path, *, overwrite: bool = True) -> None:
-        """Write the report as JSON, whole or not at all, checked against its schema."""
+    def write(self, path: str | Path, outputs: OutputSet) -> None:
+        """Write the report as JSON, checked against its schema, to appear with the rest of ``outputs``."""
         head = self.head()
         wrong = validator("report")({**head, "findings": []})
         assert not wrong, wrong
-        with OutputSet(inputs=self.inputs, overwrite=overwrite) as outputs:
-            file = outputs.open(path)
-            file.write(encode_ascii(head)[:-1] + b',"findings":')
-            findings = JsonList(file)
-            for fault in self._findings():
-                findings.append(encode_ascii(fault))
-            findings.close()
-            file.write(b"}\n")
+        file = outputs.open(path)
+        file.write(encode_ascii(head)[:-1] + b',"findings":')
+        findings = JsonList(file)
+        for fault in self._findings():
+            findings.append(encode_ascii(fault))
+        findings.close()
+        file.write(b"}\n")
+
+    @contextmanager
+    def open_outputs(
+        self, report: str | Path | None, *, inputs: Iterable[str | Path], overwrite: bool
+    ) -> Iterator[OutputSet]:
+        """Open the outputs of a run; the report appears with them, or alone where the run fails on its findings."""
+        try:
+            with OutputSet(inputs=inputs, overwrite=overwrite) as outputs:
+                yield outputs
+                self.finish()
+                if report is not None:
+                    self.write(report, outputs)
+        except SvitError as error:
+            self.outputs = {}
+            if report is not None and error.finding is not None:
+                with OutputSet(inputs=inputs, overwrite=overwrite) as alone:
+                    self.write(report, alone)
+            raise
 
 
 def refuse_report(
@@ -140,7 +158,7 @@ def refuse_report(
 ) -> None:
     """Raise ``UsageError`` before a long run where its report could not be written as ``path``."""
     refuse_target(path, inputs=inputs, overwrite=overwrite)
-    if any(o is not None and Path(o).absolute() == Path(path).absolute() for o in outputs):
+    if any(o is not None and is_same(o, path) for o in outputs):
         raise UsageError(f"{path}: is named for two outputs; name another")
 
 

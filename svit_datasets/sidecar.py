@@ -59,9 +59,12 @@ class Sidecar:
             raise input_error(finding("input-missing", str(error.strerror), file=self.name)) from error
         keys, offsets, offset = array("q"), array("q"), 0
         for number, line in enumerate(self._file, 1):
+            if line.isspace():
+                offset += len(line)
+                continue
             try:
                 keys.append(_key(_DECODE(line).id))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 self._file.close()
                 fault = finding("input-not-json", str(error), file=self.name, record=number)
                 raise input_error(fault) from error

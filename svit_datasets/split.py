@@ -43,6 +43,7 @@ class Value(Generic[T]):
         value: What the decoder made of it; None with a fault.
         fault: Why it could not be decoded, without file and id.
         is_last: The fault ends the file: nothing behind it can be read.
+        is_passed: The window already stands at the next element.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Value(Generic[T]):
     value: T | None = None
     fault: Finding | None = None
     is_last: bool = False
+    is_passed: bool = False
 
 
 class _Window:
@@ -82,6 +84,18 @@ class _Window:
                 return match[0]
             if not self.more():
                 return b""
+
+    def skip_to(self, needle: bytes) -> bool:
+        """Move to where ``needle`` next stands, holding no more than a chunk; False at the end."""
+        while True:
+            at = self.data.find(needle, self.pos)
+            if at >= 0:
+                self.pos = at
+                return True
+            self.pos = max(self.pos, len(self.data) - len(needle) + 1)
+            if not self.more():
+                self.pos = len(self.data)
+                return False
 
     def find(self, needle: bytes, start: int, within: int) -> int:
         """Return where ``needle`` next stands, as an index from ``pos``; -1 if not ``within`` so many bytes."""
@@ -147,8 +161,10 @@ def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         number += 1
         length = window.find(b"\n", 0, window.limit)
         if length < 0 and window.is_full:
-            yield _end(number, finding("record-too-large", f"a line of over {window.limit >> 20} MB"))
-            return
+            fault = finding("record-too-large", f"a line of over {window.limit >> 20} MB")
+            yield Value(number, window.data[window.pos : window.pos + 200], fault=fault)
+            window.skip_to(b"\n")
+            continue
         end = window.pos + length if length >= 0 else len(window.data)
         raw = memoryview(window.data)[window.pos : end]
         try:
@@ -170,6 +186,8 @@ def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         yield value
         if value.is_last:
             return
+        if value.is_passed:
+            continue
         window.pos += len(value.raw)
         del value
         separator = window.skip_space()
@@ -251,7 +269,7 @@ def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
             return _broken(window, number, finding("record-depth", TOO_DEEP))
         except json.JSONDecodeError as error:
             if len(data) > window.limit:
-                return _end(number, finding("record-too-large", f"a record of over {window.limit >> 20} MB"))
+                return _too_large(window, number)
             if can_grow:
                 continue
             return _syntax_fault(window, number, text, error)
@@ -264,6 +282,18 @@ def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
             return Value(number, raw, fault=diagnose(bytes(raw), error))
 
 
+def _too_large(window: _Window, number: int) -> Value[T]:
+    """Pass over a record beyond the limit, without holding it, to where the next one begins."""
+    fault = finding("record-too-large", f"a record of over {window.limit >> 20} MB")
+    marker = _FIRST_KEY.match(window.data, window.pos)
+    head = window.data[window.pos : window.pos + 200]
+    if marker:
+        window.pos += len(marker[0])
+        if window.skip_to(marker[0]):
+            return Value(number, head, fault=fault, is_passed=True)
+    return Value(number, head, fault=fault, is_last=True)
+
+
 def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecodeError) -> Value[T]:
     before = len(text[: error.pos].encode("utf-8", "surrogateescape"))
     at_byte = window.base + window.pos + before + 1
@@ -271,7 +301,7 @@ def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecod
         fault = finding("input-syntax", f"a ',' before the closing ']', at byte {at_byte}")
         return _end(number, fault)
     found = f"{error.msg} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
-    broken = _broken(window, number, finding("record-syntax", found))
+    broken: Value[T] = _broken(window, number, finding("record-syntax", found))
     rest = text.rstrip()
     if broken.is_last and (error.pos >= len(rest) or not rest.endswith("]")):
         return _end(number, finding("input-truncated", f"the end of the file inside record {number} ({found})"))

@@ -52,6 +52,15 @@ def encode_ascii(value: Any) -> bytes:
     return data if data.isascii() else data.decode().encode("ascii", "svit_json_escape")
 
 
+def is_same(left: str | Path, right: str | Path) -> bool:
+    """Tell whether two paths mean the same file, there or not.
+
+    >>> is_same("a/../b.json", "./b.json")
+    True
+    """
+    return Path(left).resolve() == Path(right).resolve()
+
+
 def refuse_target(path: str | Path, *, inputs: Iterable[str | Path] = (), overwrite: bool = False) -> None:
     """Raise ``UsageError`` where ``path`` must not be written: a folder, an input, or a file that exists."""
     target = Path(path)
@@ -97,7 +106,7 @@ class OutputSet:
             self._open.append((name, stream, None))
             return OutputFile(name, stream)
         path = Path(name)
-        if any(opened == name for opened, _, _ in self._open):
+        if any(opened and opened != STDOUT and is_same(opened, path) for opened, _, _ in self._open):
             raise UsageError(f"{name}: is named for two outputs; name another")
         refuse_target(path, inputs=self._inputs, overwrite=self._overwrite)
         try:
@@ -121,8 +130,8 @@ class OutputSet:
 
     def _make_folder(self, folder: Path) -> None:
         missing = [p for p in (folder, *folder.parents) if not p.exists()]
+        self._made += missing
         folder.mkdir(parents=True, exist_ok=True)
-        self._made += missing  # the deepest first
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -161,7 +170,7 @@ class OutputSet:
             _close_quietly(stream)
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
-        for folder in self._made:
+        for folder in sorted(set(self._made), key=lambda f: len(f.parts), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
