@@ -37,12 +37,14 @@ class Back:
         record: The hub record; None when foreign or at fault.
         findings: What is wrong with the row.
         inferred: What was worked out and how often, for the report.
+        row_id: The row's id, for messages.
     """
 
     outcome: Outcome
     record: HubRecord | None = None
     findings: list[Finding] = field(default_factory=list)
     inferred: Mapping[str, float] = field(default_factory=dict)
+    row_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,6 +124,6 @@ def error_bound(size_wh: Size) -> float:
     """Return the most that a coordinate moved back can be off, in fractions of the image.
 
     >>> round(error_bound((640, 480)), 6)
-    0.001542
+    0.002208
     """
     return max(unpad_error_bound(axis) for axis in padded_axes(size_wh))

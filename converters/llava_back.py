@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import msgspec
@@ -64,10 +65,9 @@ def from_row(
         back = _without_provenance(row, row.turns, place[1], size_of, options)
     else:
         warned = [msgspec.structs.replace(f, severity="warning") for f in unsafe]
-        return Back("foreign", None, warned)
-    if unsafe:
-        return Back(back.outcome, None, unsafe + back.findings)
-    return back
+        return Back("foreign", None, warned, row_id=row.id)
+    record = None if unsafe else back.record
+    return Back(back.outcome, record, unsafe + back.findings, back.inferred, row.id)
 
 
 def _check_path(image: str | None) -> list[Finding]:
@@ -93,8 +93,11 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
     found_keys = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
     roles = [t.role for t in row.turns]
     values = [strip_image(row.turns[0].value), *(t.value for t in row.turns[1:])]
-    pieces = provenance.pieces_of(kept, len(values))
-    is_edited = pieces is None or kept.sum != provenance.checksum(roles, values)
+    try:
+        pieces = provenance.pieces_of(kept, len(values))
+    except ValueError as error:
+        return Back("edited", None, [finding("provenance-damaged", quote(str(error)), path="$.svit.marks")])
+    is_edited = pieces is None or kept.sum != provenance.checksum(roles, values, kept.marks)
     counts: Counter[str] = Counter()
     try:
         if is_edited or pieces is None:
@@ -145,7 +148,7 @@ def _edited(
     """Return native texts of an edited conversation: exact for the turns that still render to what stands there."""
     texts = []
     for i, value in enumerate(values):
-        native = _untouched(value, pieces[i] if pieces else "", kept.text.get(str(i)), size_wh, options)
+        native = _untouched(value, pieces[i], kept.text.get(str(i)), size_wh, options) if pieces else None
         counts["turns_restored" if native is not None else "turns_inferred"] += 1
         if native is None:
             native = _infer_turn(strip_sentence(value) if i % 2 == 0 else value, size_wh, options, counts)
@@ -155,13 +158,14 @@ def _edited(
 
 def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, options: Options) -> str | None:
     try:
+        body = provenance.strip_added_line(value) if piece.startswith(provenance.ADDED_LINE) else value
         native = text if text is not None else provenance.restore_turn(value, piece)
     except ValueError:
         return None
-    body = value[: value.rindex("\n")] if piece.startswith(provenance.ADDED_LINE) else value
     if size_wh is None and native != body:
         return None
-    return native if renderer(size_wh, options).turn(native).text == body else None
+    written = (replace(options, box_rounding=rounding) for rounding in ("pixel", "exact"))
+    return native if any(renderer(size_wh, o).turn(native).text == body for o in written) else None
 
 
 def _infer_turn(text: str, size_wh: Size | None, options: Options, counts: Counter[str]) -> str:

@@ -5,10 +5,11 @@ The key ``svit`` of a LLaVA record::
     {"at": "r12345.3.2315000", "sum": "Ab3dE6gH", "marks": "~|13:.472 .432 .962 .696", "topic": "...", ...}
 
 ``at`` is the task's letter, the number of the native record, of the conversation in it, and the image id. ``sum``
-notices edits. ``marks`` has a piece for each turn, separated by ``|``: ``~`` when a formatting sentence was added
-behind the last line break, then for each group of boxes the length of its marked phrase and ``:`` (nothing for bare
-boxes) and the original coordinates, ``0.5`` as ``.5``; groups are separated by ``;``. A turn that this does not restore
-character by character has its native text under ``text`` instead. ``topic`` and ``extra`` hold the rest.
+notices edits of roles, texts and marks. ``marks`` has a piece for each turn, separated by ``|``: ``~`` when a
+formatting sentence was added behind the last line break, then for each group of boxes the length of its marked phrase
+and ``:`` (nothing for bare boxes) and the original coordinates, ``0.5`` as ``.5``; groups are separated by ``;``. A turn
+that this does not restore character by character has its native text under ``text`` instead. ``topic`` and ``extra``
+hold the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from svit_datasets import grounding
+from svit_datasets.converters.llava_layout import SENTENCES
 from svit_datasets.converters.rendering import Rendered
 from svit_datasets.grounding import ED, ST
 from svit_datasets.records import (
@@ -38,6 +40,9 @@ from svit_datasets.records import (
 
 ADDED_LINE = "~"
 _AT = re.compile(r"([cxrd])([0-9]{1,18})\.([0-9]{1,18})\.([0-9]+)")
+_NUMBER = r"(?:[0-9]*\.[0-9]*|[0-9]+)"
+_PACKED = rf"(?:[0-9]{{1,9}}:)?{_NUMBER}(?: {_NUMBER}){{3}}(?:(?: {_NUMBER}){{4}})*+"
+_PIECE = re.compile(rf"{ADDED_LINE}?(?:{_PACKED}(?:;{_PACKED})*+)?")
 _BY_LETTER: dict[str, TaskName] = {task.letter: task.stem for task in TASKS.values()}
 
 
@@ -69,15 +74,30 @@ class Place(NamedTuple):
     image_id: int
 
 
-def checksum(roles: Sequence[str], values: Sequence[str]) -> str:
-    """Return 8 characters that change when a role or text does (48 bits of BLAKE2b).
+def checksum(roles: Sequence[str], values: Sequence[str], marks: str = "") -> str:
+    """Return 8 characters that change when a role, a text or the marks do (48 bits of BLAKE2b).
 
     >>> checksum(["human", "gpt"], ["Why?", "So."]) == checksum(["human", "gpt"], ["Why? ", "So."])
     False
     """
-    text = "\x1e".join([*roles, *values])
+    text = "\x1e".join([*roles, *values, marks])
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest()
     return base64.urlsafe_b64encode(digest).decode("ascii")
+
+
+def strip_added_line(value: str) -> str:
+    r"""Return a question without the formatting sentence behind its last line break.
+
+    Raises:
+        ValueError: No such sentence stands there.
+
+    >>> strip_added_line("Who?\nLocate the objects with their coordinates.")
+    'Who?'
+    """
+    question, line_break, sentence = value.rpartition("\n")
+    if not line_break or sentence not in SENTENCES:
+        raise ValueError("the formatting sentence is gone")
+    return question
 
 
 def restore_turn(value: str, piece: str) -> str:
@@ -93,16 +113,18 @@ def restore_turn(value: str, piece: str) -> str:
     Raises:
         ValueError: The piece does not fit the text.
 
-    >>> restore_turn("A man [0.25, 0.125, 0.5, 0.875].\\nLocate it.", "~3:.25 0 .5 1")
-    'A <st>man<ed> [0.25, 0, 0.5, 1].'
+    >>> restore_turn("Is a man [0.25, 0.125, 0.5, 0.875] there?", "3:.25 0 .5 1")
+    'Is a <st>man<ed> [0.25, 0, 0.5, 1] there?'
     """
     if piece.startswith(ADDED_LINE):
-        value, piece = value[: value.rindex("\n")], piece[1:]
+        value, piece = strip_added_line(value), piece[1:]
     if not piece:
         return value
     parts, end = [], 0
     for group, packed in zip(grounding.find(value), piece.split(";"), strict=True):
         length, marked, coordinates = packed.rpartition(":")
+        if len(coordinates.split(" ")) != len(group.coordinates):
+            raise ValueError(f"{coordinates!r} for {group.boxes}")
         if marked:
             start = group.start - 1 - int(length)
             if start < end:
@@ -133,16 +155,17 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
     for i, (text, piece, is_plain) in enumerate(rendered):
         native = hub.conversation.content[i].value
         if not is_plain and not _restores(text, piece, native):
-            texts[str(i)], kept[i] = native, ""
+            texts[str(i)], kept[i] = native, piece[:1] if piece[:1] == ADDED_LINE else ""
+    marks = "|".join(kept) if any(kept) else ""
     letter = TASKS[hub.task].letter
     made: dict[str, Any] = {
         "at": f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}",
-        "sum": checksum(roles, [r.text for r in rendered]),
+        "sum": checksum(roles, [r.text for r in rendered], marks),
     }
     if hub.conversation.topic is not UNSET:
         made["topic"] = hub.conversation.topic
-    if any(kept):
-        made["marks"] = "|".join(kept)
+    if marks:
+        made["marks"] = marks
     if texts:
         made["text"] = texts
     extra = _extra(hub)
@@ -180,12 +203,18 @@ def parse_place(at: str) -> Place | None:
 def pieces_of(provenance: Provenance, turns: int) -> list[str] | None:
     """Return the piece of ``marks`` for every turn, None if their number does not fit.
 
+    Raises:
+        ValueError: A piece is not what ``make`` writes.
+
     >>> pieces_of(Provenance("c0.0.1", "", marks="~|"), 2), pieces_of(Provenance("c0.0.1", ""), 2)
     (['~', ''], ['', ''])
     """
     if not provenance.marks:
         return [""] * turns
     pieces = provenance.marks.split("|")
+    for piece in pieces:
+        if not _PIECE.fullmatch(piece):
+            raise ValueError(piece)
     return pieces if len(pieces) == turns else None
 
 

@@ -16,7 +16,7 @@ from svit_datasets.containers import STDIN, open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Back
 from svit_datasets.converters.llava_layout import Options
-from svit_datasets.converters.llava_rows import decode_row, known_keys
+from svit_datasets.converters.llava_rows import known_keys
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
 from svit_datasets.images import Images
@@ -94,7 +94,7 @@ def from_llava(
         raise UsageError(f"{rest}: is named for two outputs; name another")
     with ExitStack() as stack:
         outputs = stack.enter_context(made.open_outputs(report, inputs=inputs, overwrite=overwrite))
-        pictures = stack.enter_context(Images(roots))
+        pictures = stack.enter_context(Images(roots, add=made.add))
         sorter = _Sorter(outputs, Path(output), rest, made, check=check)
         for name, beside in sidecars.items():
             sidecar = stack.enter_context(Sidecar(beside)) if beside else None
@@ -155,11 +155,10 @@ class _Sorter:
         if back is None:
             return
         counts["records_read"] += 1
-        row_id = "" if not back.findings and back.outcome == "restored" else decode_row(item.raw).id
         for fault in back.findings:
-            self._made.add(fault.at(file=file, record=item.number, id=row_id))
+            self._made.add(fault.at(file=file, record=item.number, id=back.row_id))
         if back.outcome == "foreign":
-            self._add_foreign(file, item)
+            self._add_foreign(file, item, back.row_id)
             return
         if back.record is None:
             counts["records_skipped"] += 1
@@ -170,9 +169,9 @@ class _Sorter:
         task = self._tasks.get(back.record.task)
         if task is None:
             task = self._tasks[back.record.task] = Regrouping(self._outputs.spool(self._folder))
-        task.add(back.record, Origin(file, item.number, row_id))
+        task.add(back.record, Origin(file, item.number, back.row_id))
 
-    def _add_foreign(self, file: str, item: Item[Back]) -> None:
+    def _add_foreign(self, file: str, item: Item[Back], row_id: str) -> None:
         raw = bytes(item.raw).strip()
         self._made.counts["records_foreign"] += 1
         if self._lenient:
@@ -180,7 +179,7 @@ class _Sorter:
             wrong = self._lenient(known) if known is not None else [("$", "values that cannot be decoded")]
             for path, message in wrong:
                 fault = finding("row-lenient", message, path=path)
-                self._made.add(fault.at(file=file, record=item.number, id=decode_row(raw).id))
+                self._made.add(fault.at(file=file, record=item.number, id=row_id))
         if self._rest:
             self._rest.append(raw)
 

@@ -101,17 +101,19 @@ def unpad(coordinate: str, axis: Axis) -> str:
 
 
 def unpad_error_bound(axis: Axis) -> float:
-    """Return the most by which ``unpad(pad(v))`` can differ from ``v``, for v in 0..1, in fractions.
+    """Return the most by which ``unpad(pad(v))`` can differ from ``v``, for v in 0..1, in fractions of the image.
 
-    ``pad`` moves v by at most half a pixel, and its 3 decimals by 0.0005 of the side; ``unpad`` rounds to a
-    whole pixel, so it errs by a whole number of pixels d with d <= 0.0005 * side + 0.5, and d = 0 below a side
-    of 1000 px; its own 3 decimals add 0.0005.
+    With ``pixel``, ``pad`` moves v by at most half a pixel, its 3 decimals move it by 0.0005 of the side, and ``unpad``
+    rounds to a whole pixel, so that it errs by a whole number d <= 0.0005 * side + 0.5 (0 below 1000 px). With
+    ``exact`` the 3 decimals move it by 0.0005 of the side and ``unpad`` by half a pixel. Its own 3 decimals add 0.0005.
+    The bound holds for both.
 
     >>> x, y = padded_axes((640, 480))
     >>> round(unpad_error_bound(y), 6)
-    0.001542
+    0.002208
     """
-    pixels = 0.5 + int(0.0005 * axis.side_px + 0.5)
+    decimals_px = 0.0005 * axis.side_px
+    pixels = 0.5 + max(decimals_px, int(decimals_px + 0.5))
     return pixels / axis.length_px + 0.0005 + 1e-9
 
 

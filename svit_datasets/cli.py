@@ -208,5 +208,7 @@ def main(args: list[str] | None = None) -> None:
         error.show()
         sys.exit(UNUSABLE)
     except SvitError as error:
+        for fault in getattr(error, "first", ()):
+            _say(f"{fault.severity}: {fault}")
         _say(f"error: {error}")
         sys.exit(FAULTS if isinstance(error, RecordError | FindingsError) else UNUSABLE)

@@ -8,11 +8,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from svit_datasets.containers import open_source
+from svit_datasets.containers import fault_error, open_source
 from svit_datasets.errors import UsageError
 from svit_datasets.readers import read_items
 from svit_datasets.records import TASKS
-from svit_datasets.report import fault_error
 
 _MISSING = object()
 

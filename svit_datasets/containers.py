@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from svit_datasets.errors import InputError
+from svit_datasets.errors import InputError, RecordError
 from svit_datasets.findings import Finding, finding
 
-_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 300  # JSON text packs 4 to 30 times; a bomb packs 1000 times
 STDIN = "-"
-_ARCHIVE_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, OSError)
+_ARCHIVE_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
 def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
@@ -71,6 +71,8 @@ def open_source(name: str | Path) -> Iterator[Source]:
 
 def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
     if name == STDIN:
+        if sys.stdin is None:
+            raise input_error(finding("input-missing", "standard input is closed", file=name))
         return sys.stdin.buffer, None
     try:
         raw = stack.enter_context(Path(name).open("rb"))
@@ -82,17 +84,29 @@ def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
 
 def _reader(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], bytes]:
     peek = getattr(raw, "peek", None)
-    head = bytes(peek(4))[:4] if peek else b""
+    try:
+        head = bytes(peek(4))[:4] if peek else b""
+    except OSError as error:
+        raise _unreadable(name, error) from error
     if head.startswith(_GZIP):
         packed = stack.enter_context(gzip.open(raw, "rb"))
         return _guarded(name, packed.read, raw.tell if raw.seekable() else None)
-    if head.startswith(_ZIP):
+    if head.startswith((_ZIP, _EMPTY_ZIP)):
         if not raw.seekable():
-            spool = stack.enter_context(tempfile.TemporaryFile())
-            shutil.copyfileobj(raw, spool)
-            raw = spool
+            raw = _spool(name, raw, stack)
         return _open_zip(name, raw, stack)
-    return raw.read
+    return _guarded(name, raw.read, None)
+
+
+def _spool(name: str, raw: IO[bytes], stack: ExitStack) -> IO[bytes]:
+    """Return a zip that comes through a pipe as a temporary file, for its table stands at its end."""
+    spool = stack.enter_context(tempfile.TemporaryFile())
+    try:
+        shutil.copyfileobj(raw, spool)
+        spool.flush()
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    return spool
 
 
 def _open_zip(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], bytes]:
@@ -120,6 +134,10 @@ def _guarded(name: str, read: Callable[[int], bytes], packed: Callable[[], int] 
         nonlocal done
         try:
             data = read(size)
+        except OSError as error:
+            if not isinstance(error, gzip.BadGzipFile) and error.errno is not None:
+                raise _unreadable(name, error) from error
+            raise input_error(finding("input-damaged", str(error).lower(), file=name)) from error
         except _ARCHIVE_FAULTS as error:
             raise input_error(finding("input-damaged", str(error), file=name)) from error
         done += len(data)
@@ -131,6 +149,16 @@ def _guarded(name: str, read: Callable[[int], bytes], packed: Callable[[], int] 
     return guarded
 
 
+def _unreadable(name: str, error: OSError) -> InputError:
+    return input_error(finding("input-unreadable", (error.strerror or str(error)).lower(), file=name))
+
+
 def input_error(fault: Finding) -> InputError:
     """Return the exception for a fault of a whole file."""
     return InputError(str(fault), fault)
+
+
+def fault_error(fault: Finding) -> InputError | RecordError:
+    """Return the exception for a finding: of a whole file or of one record."""
+    kind = InputError if fault.code.startswith("input-") else RecordError
+    return kind(str(fault), fault)

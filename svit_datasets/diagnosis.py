@@ -9,6 +9,9 @@ import msgspec
 
 from svit_datasets.findings import Finding, finding, quote
 
+MAX_DIGITS = 4300
+_SPACED = (b'" ', b'"\t', b'"\n', b'"\r')
+_KEY = re.compile(rb'(?<!\\)"[ \t\r\n]*+:')
 TOO_DEEP = "brackets nested past the decoder's limit"
 
 
@@ -16,8 +19,21 @@ class DuplicateKeyError(ValueError):
     """An object holds a key twice."""
 
 
+class HugeNumberError(ValueError):
+    """A number has more digits than Python's ``json`` takes."""
+
+
+def _integer(digits: str) -> None:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise HugeNumberError(f"a number of {len(digits.lstrip('-')):,} digits")
+
+
 def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
-    """Raise ``DuplicateKeyError`` if an object in ``raw`` holds a key twice.
+    """Raise if an object in ``raw`` holds a key twice, or a number is beyond Python's ``json``.
+
+    Raises:
+        DuplicateKeyError: A key stands twice.
+        HugeNumberError: A number has over 4,300 digits.
 
     >>> refuse_duplicate_keys(b'[{"a": 1}, {"a": 2}]')
     >>> refuse_duplicate_keys(b'{"a": 1, "a": 2}')
@@ -30,7 +46,7 @@ def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
         if len(set(names)) < len(names):
             raise DuplicateKeyError(f"{next(n for n in names if names.count(n) > 1)!r} twice")
 
-    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=str)
+    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=_integer)
 
 
 def count_keys(raw: bytes | memoryview) -> int:
@@ -40,6 +56,8 @@ def count_keys(raw: bytes | memoryview) -> int:
     3
     """
     text = bytes(raw)
+    if any(spaced in text for spaced in _SPACED):
+        return len(_KEY.findall(text))
     return text.count(b'":') - text.count(b'\\":')
 
 
@@ -60,6 +78,8 @@ def diagnose(raw: bytes, error: Exception) -> Finding:
     """
     if isinstance(error, DuplicateKeyError):
         return finding("record-duplicate-key", str(error))
+    if isinstance(error, HugeNumberError):
+        return finding("record-number", str(error))
     if isinstance(error, msgspec.ValidationError):
         message, _, path = str(error).partition(" - at `")
         return finding("record-shape", message, path=path.rstrip("`"))

@@ -10,13 +10,12 @@ import msgspec
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size, padded_axes
-from svit_datasets.containers import open_source, path_names
+from svit_datasets.containers import fault_error, open_source, path_names
 from svit_datasets.converters.infer import infer_phrase
 from svit_datasets.errors import InputError, UsageError
 from svit_datasets.findings import finding
 from svit_datasets.images import Images
 from svit_datasets.readers import read_items
-from svit_datasets.report import fault_error
 from svit_datasets.visual_genome import parse_path
 from svit_datasets.writers import OutputSet
 

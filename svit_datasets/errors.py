@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from svit_datasets.findings import Finding
@@ -17,12 +17,15 @@ class SvitError(Exception):
     """
 
     def __init__(self, message: str, finding: Finding | None = None) -> None:
-        super().__init__(message, finding)
+        super().__init__(message)
         self.message = message
         self.finding = finding
 
     def __str__(self) -> str:
         return self.message
+
+    def __reduce__(self) -> tuple[type[SvitError], tuple[Any, ...]]:
+        return type(self), (self.message, self.finding)
 
 
 class UsageError(SvitError, ValueError):
@@ -40,7 +43,20 @@ class RecordError(SvitError, ValueError):
 
 
 class FindingsError(SvitError, ValueError):
-    """The input was read to its end and faults were found (``on_error="collect"``)."""
+    """The input was read to its end and faults were found (``on_error="collect"``).
+
+    Args:
+        message: How many, and the first of them.
+        finding: The first.
+        first: The first 20.
+    """
+
+    def __init__(self, message: str, finding: Finding | None = None, first: tuple[Finding, ...] = ()) -> None:
+        super().__init__(message, finding)
+        self.first = first
+
+    def __reduce__(self) -> tuple[type[SvitError], tuple[Any, ...]]:
+        return type(self), (self.message, self.finding, self.first)
 
 
 class OutputError(SvitError, OSError):

@@ -28,9 +28,10 @@ class Rule:
 RULES: dict[str, Rule] = {
     # the file as a whole
     "input-missing": Rule("error", "a readable file", "check the path"),
+    "input-unreadable": Rule("error", "a file that can be read to its end", "check the disk and, for a zip through a pipe, the room for temporary files"),
     "input-empty": Rule("error", "a JSON array or JSON lines", "fetch the file again; it holds nothing"),
     "input-not-json": Rule("error", "a JSON array '[...]' or one JSON object a line", "pass a .json, .jsonl, .gz or .zip of SVIT records"),
-    "input-encoding": Rule("error", "UTF-8", "convert it first, e.g. iconv -f UTF-16 -t UTF-8"),
+    "input-encoding": Rule("error", "UTF-8", "convert it first, for example with iconv -t UTF-8"),
     "input-syntax": Rule("error", "records separated by ',' and closed by ']'", "mend the file by hand at that byte, or fetch it again"),
     "input-truncated": Rule("error", "a ']' at the end", "fetch the file again, or keep what came before with --on-error skip"),
     "input-damaged": Rule("error", "an archive that unpacks", "fetch the archive again and compare its checksum"),
@@ -43,6 +44,7 @@ RULES: dict[str, Rule] = {
     "record-utf8": Rule("error", "UTF-8 text", "re-encode the record, or leave it out with --on-error skip"),
     "record-surrogate": Rule("error", "whole characters: a high and a low surrogate together", "replace the lone \\ud800-\\udfff escape"),
     "record-nan": Rule("error", "a JSON number", "NaN and Infinity are not JSON: write null or leave the key out"),
+    "record-number": Rule("error", "numbers of at most 4,300 digits", "write it as a string: Python's json, and so the trainer, refuses longer ones"),
     "record-depth": Rule("error", "fewer nested brackets", "no genuine record nests like this; leave it out with --on-error skip"),
     "record-duplicate-key": Rule("error", "each key once in an object", "keep one of the two; readers disagree about which counts"),
     "record-shape": Rule("error", "a record that fits the schema", "see the schema of this layout: svit-convert schema NAME"),

@@ -86,7 +86,7 @@ def to_llava(
     with ExitStack() as stack:
         outputs = stack.enter_context(made.open_outputs(report, inputs=[*names, *roots], overwrite=overwrite))
         writer = _Writer(outputs, str(output), formats()["llava"], options, check=check)
-        pictures = stack.enter_context(Images(roots))
+        pictures = stack.enter_context(Images(roots, add=made.add))
         seen = {name: SeenIds() for name in TASKS}
         for numbered in _read_all(list(zip(names, tasks, strict=True)), made, max_record_mb):
             _convert(numbered, seen[numbered.task], pictures, writer, made)

@@ -22,7 +22,8 @@ _ONE_BOX = re.compile(_BOX)
 _GROUP = re.compile(rf"(?:<st>({_PHRASE})<ed>(\s*+))?+({_BOXES})|<st>|<ed>")
 _COORDINATE = re.compile(_NUMBER)
 # A bracket that holds numbers with a point and a comma and was not read as a box: "[0.1, 0.5.1, ..", "[-0.2, ..".
-_NEAR_BOX = re.compile(r"\[(?=[^\]\[]*?\.)(?=[^\]\[]*?,)[-+0-9.,;\seE]*+\]?")
+_NEAR = r"[-+0-9.,;\seE]*"
+_NEAR_BOX = re.compile(rf"\[(?={_NEAR}?\.)(?={_NEAR}?,)(?={_NEAR}?[0-9]){_NEAR}+\]?")
 _MARK = re.compile(r"<st>|<ed>")
 
 

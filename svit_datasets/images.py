@@ -20,8 +20,8 @@ from typing import IO, NamedTuple, Protocol
 
 from svit_datasets import visual_genome
 from svit_datasets.boxes import Size
-from svit_datasets.containers import input_error
-from svit_datasets.errors import RecordError
+from svit_datasets.containers import fault_error, input_error
+from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
 
 _BASES = ("", "vg", "raw", "raw/vg")
@@ -72,6 +72,8 @@ class ZipStore:
         except (zipfile.BadZipFile, OSError) as error:
             raise input_error(finding("input-damaged", str(error), file=self.name)) from error
         self._members = {m.filename: m for m in self._zip.infolist() if m.filename.endswith(".jpg")}
+        if not self._members:
+            raise input_error(finding("input-missing", "no .jpg in it", file=self.name, expected="a zip of images"))
 
     def find(self, image_id: int, folders: Iterable[str]) -> tuple[str, Callable[[], IO[bytes]]] | None:
         """See ``Store.find``."""
@@ -103,19 +105,27 @@ class Images:
         roots: Each a folder with ``VG_100K/`` and ``VG_100K_2/`` (at its root, under ``vg/`` or ``raw/``) or with
             ``images.zip`` and ``images2.zip`` there, a flat folder of ``ID.jpg``, one of those zips, or an
             ``image_data.json``. None at all is allowed: then only folders are known, from the package's index.
+        add: Takes faulty entries of ``image_data.json``, which are left out; by default they are raised.
 
     Raises:
         InputError: A root holds no images and no sizes.
         RecordError: An entry of ``image_data.json`` is at fault.
     """
 
-    def __init__(self, roots: Iterable[str | Path] = ()) -> None:
+    def __init__(self, roots: Iterable[str | Path] = (), *, add: Callable[[Finding], object] | None = None) -> None:
+        self._note = add or _raise
         self._stack = ExitStack()
         self._stores: list[Store] = []
         self._sizes: dict[int, Size] = {}
         self._folders: dict[int, str] = {}
         for root in roots:
-            self._add(Path(root))
+            try:
+                self._add(Path(root))
+            except OSError as error:
+                if isinstance(error, SvitError):
+                    raise
+                reason = (error.strerror or str(error)).lower()
+                raise input_error(finding("input-missing", reason, file=str(root))) from error
         self.resolve = lru_cache(maxsize=1 << 16)(self._resolve)
 
     def __enter__(self) -> Images:
@@ -153,7 +163,7 @@ class Images:
         if file.suffix == ".zip" and not file.name.startswith("image_data"):
             self._stores.append(ZipStore(file, self._stack))
             return
-        for entry in visual_genome.read_image_data(str(file)):
+        for entry in visual_genome.read_image_data(str(file), add=self._note):
             self._sizes[entry.image_id] = entry.size_wh
             place = visual_genome.parse_path(entry.url or "")
             if place:
@@ -220,6 +230,11 @@ class Images:
             fault = finding("image-missing", "no such image", id=image_id)
             raise RecordError(str(fault), fault)
         return place[2]()
+
+
+def _raise(fault: Finding) -> None:
+    if fault.severity == "error":
+        raise fault_error(fault)
 
 
 def _guessed(image_id: int) -> Finding:

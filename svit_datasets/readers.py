@@ -10,9 +10,9 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from svit_datasets.containers import Source, open_source
+from svit_datasets.containers import Source, fault_error, open_source
 from svit_datasets.diagnosis import count_keys, refuse_duplicate_keys
-from svit_datasets.errors import InputError, RecordError, UsageError
+from svit_datasets.errors import InputError, UsageError
 from svit_datasets.findings import Finding
 from svit_datasets.records import (
     TASKS,
@@ -56,6 +56,7 @@ class _LenientRecord(Struct):
 
 
 _LINE_BREAK = re.compile(rb"[ \t\r]*+[\r\n][ \t\r\n]*+")
+_ID = re.compile(rb'"(?:image_id|id)"\s*+:\s*+("[^"\\]{0,80}"|[-+.0-9a-zA-Z]{1,40}+)')
 _STRICT = msgspec.json.Decoder(NativeRecord)
 _LENIENT = msgspec.json.Decoder(_LenientRecord)
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
@@ -75,6 +76,7 @@ def decode_native(raw: bytes | memoryview) -> NativeRecord:
         msgspec.DecodeError: Not JSON, or (``msgspec.ValidationError``) not of this shape.
         UnicodeDecodeError: Not UTF-8.
         DuplicateKeyError: A key stands twice in one object.
+        HugeNumberError: An unknown key holds a number of over 4,300 digits.
 
     >>> decode_native(b'{"image_id": 5, "conversations": [], "n": 1.50}').extra
     {'n': <msgspec.Raw object at ...>}
@@ -155,12 +157,8 @@ def read_items(
 
 def _image_id(raw: bytes | memoryview) -> str:
     """Return the id of a record that may not decode, for its message."""
-    head = bytes(raw[:200]).decode("ascii", "replace")
-    for key in ('"image_id"', '"id"'):
-        _, found, rest = head.partition(key)
-        if found:
-            return rest.lstrip(" :").split(",")[0].split("}")[0].strip(' "\n')[:40]
-    return ""
+    match = _ID.search(raw)
+    return match[1].decode("ascii", "replace").strip('"') if match else ""
 
 
 def task_of(name: str | Path, task: str | None = None) -> TaskName:
@@ -220,5 +218,4 @@ def read(
             if found is not None:
                 found.append(item.fault)
             if item.fault.severity == "error" and on_error == "raise":
-                kind = InputError if item.fault.code.startswith("input-") else RecordError
-                raise kind(str(item.fault), item.fault)
+                raise fault_error(item.fault)

@@ -14,9 +14,10 @@ import msgspec
 
 from svit_datasets import VERSION
 from svit_datasets.check import validator
-from svit_datasets.errors import FindingsError, InputError, RecordError, SvitError, UsageError
+from svit_datasets.containers import fault_error
+from svit_datasets.errors import FindingsError, SvitError, UsageError
 from svit_datasets.findings import Finding
-from svit_datasets.writers import JsonList, OutputSet, encode_ascii, is_same, refuse_target
+from svit_datasets.writers import JsonList, OutputSet, close_quietly, encode_ascii, is_same, refuse_target
 
 OnError = Literal["raise", "skip", "collect"]
 SHOWN = 20
@@ -57,7 +58,7 @@ class Report:
         self.first: list[Finding] = []
         self._spool: IO[bytes] | None = tempfile.TemporaryFile() if keep_all else None
         if self._spool is not None:
-            weakref.finalize(self, self._spool.close)
+            weakref.finalize(self, close_quietly, self._spool)
 
     def add(self, fault: Finding) -> None:
         """Take down a finding; an error stops the run where the policy is ``raise``.
@@ -92,7 +93,9 @@ class Report:
         """
         if self.on_error == "collect" and self.errors:
             first = next((f for f in self.first if f.severity == "error"), None)
-            raise FindingsError(f"{self.errors} faults found and nothing written; the first: {first}", first)
+            raise FindingsError(
+                f"{self.errors} faults found and nothing written; the first: {first}", first, tuple(self.first)
+            )
 
     def head(self) -> dict[str, Any]:
         """Return the report without its findings."""
@@ -160,9 +163,3 @@ def refuse_report(
     refuse_target(path, inputs=inputs, overwrite=overwrite)
     if any(o is not None and is_same(o, path) for o in outputs):
         raise UsageError(f"{path}: is named for two outputs; name another")
-
-
-def fault_error(fault: Finding) -> InputError | RecordError:
-    """Return the exception for a finding: of a whole file or of one record."""
-    kind = InputError if fault.code.startswith("input-") else RecordError
-    return kind(str(fault), fault)

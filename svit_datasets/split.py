@@ -132,8 +132,9 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
     window = _Window(read, limit)
     while len(window.data) < 4 and window.more():
         pass
-    if window.data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        yield _end(0, finding("input-encoding", "a UTF-16 byte-order mark"))
+    encoding = _other_encoding(window.data[:4])
+    if encoding:
+        yield _end(0, finding("input-encoding", encoding))
         return
     if window.data.startswith(b"\xef\xbb\xbf"):
         window.pos = 3
@@ -151,8 +152,16 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
         yield _end(0, finding("input-not-json", quote(head)))
 
 
-def _end(number: int, fault: Finding) -> Value[T]:
-    return Value(number, b"", fault=fault, is_last=True)
+def _other_encoding(head: bytes) -> str:
+    """Return which encoding other than UTF-8 a file begins in, '' if none shows."""
+    if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") or head.count(0) == 3:
+        return "UTF-32"
+    return "UTF-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(0) == 2 else ""
+
+
+def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:
+    """Return a fault that ends the file; ``head`` is the beginning of its record."""
+    return _end(number, fault, head)
 
 
 def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
@@ -161,16 +170,13 @@ def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         number += 1
         length = window.find(b"\n", 0, window.limit)
         if length < 0 and window.is_full:
-            fault = finding("record-too-large", f"a line of over {window.limit >> 20} MB")
-            yield Value(number, window.data[window.pos : window.pos + 200], fault=fault)
+            fault = finding("record-too-large", f"a record of over {window.limit >> 20} MB")
+            yield Value(number, window.data[window.pos : window.pos + 10_000], fault=fault)
             window.skip_to(b"\n")
             continue
         end = window.pos + length if length >= 0 else len(window.data)
         raw = memoryview(window.data)[window.pos : end]
-        try:
-            yield Value(number, raw, decode(raw))
-        except (ValueError, RecursionError) as error:
-            yield Value(number, raw, fault=diagnose(bytes(raw), error))
+        yield _decoded(window, number, raw, decode)
         window.pos = end
 
 
@@ -222,12 +228,19 @@ def _next_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
     length = _guess_length(window)
     if length:
         raw = memoryview(window.data)[window.pos : window.pos + length]
-        try:
-            return Value(number, raw, decode(raw))
-        except (ValueError, RecursionError) as error:
-            if _is_whole(raw):
-                return Value(number, raw, fault=diagnose(bytes(raw), error))
+        value = _decoded(window, number, raw, decode)
+        if value.fault is None or _is_whole(raw):
+            return value
     return _scan_value(window, number, decode)
+
+
+def _decoded(window: _Window, number: int, raw: memoryview, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
+    if len(raw) > window.limit:
+        return Value(number, raw, fault=finding("record-too-large", f"a record of over {window.limit >> 20} MB"))
+    try:
+        return Value(number, raw, decode(raw))
+    except (ValueError, RecursionError) as error:
+        return Value(number, raw, fault=diagnose(bytes(raw), error))
 
 
 def _guess_length(window: _Window) -> int:
@@ -276,17 +289,14 @@ def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
         if can_grow and _NUMBER_GOES_ON.fullmatch(text, end):
             continue
         raw = memoryview(data)[: len(text[:end].encode("utf-8", "surrogateescape"))]
-        try:
-            return Value(number, raw, decode(raw))
-        except (ValueError, RecursionError) as error:
-            return Value(number, raw, fault=diagnose(bytes(raw), error))
+        return _decoded(window, number, raw, decode)
 
 
 def _too_large(window: _Window, number: int) -> Value[T]:
     """Pass over a record beyond the limit, without holding it, to where the next one begins."""
     fault = finding("record-too-large", f"a record of over {window.limit >> 20} MB")
     marker = _FIRST_KEY.match(window.data, window.pos)
-    head = window.data[window.pos : window.pos + 200]
+    head = window.data[window.pos : window.pos + 10_000]
     if marker:
         window.pos += len(marker[0])
         if window.skip_to(marker[0]):
@@ -313,6 +323,6 @@ def _broken(window: _Window, number: int, fault: Finding) -> Value[T]:
     marker = _FIRST_KEY.match(window.data, window.pos)
     length = window.find(marker[0], len(marker[0]), window.limit) if marker else -1
     if length < 0:
-        return Value(number, b"", fault=fault, is_last=True)
+        return _end(number, fault, window.data[window.pos : window.pos + 10_000])
     raw = window.data[window.pos : window.pos + length].rstrip(_SPACE).removesuffix(b",")
     return Value(number, raw, fault=fault)

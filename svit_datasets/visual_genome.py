@@ -11,7 +11,6 @@ from typing import Literal
 import msgspec
 
 from svit_datasets.containers import open_source
-from svit_datasets.errors import InputError, RecordError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.readers import read_items
 
@@ -100,31 +99,30 @@ class ImageData(msgspec.Struct, frozen=True):
 _DECODE: Callable[[bytes | memoryview], ImageData] = msgspec.json.Decoder(ImageData).decode
 
 
-def read_image_data(path: str) -> Iterator[ImageData]:
+def read_image_data(path: str, *, add: Callable[[Finding], object]) -> Iterator[ImageData]:
     """Yield the entries of Visual Genome's ``image_data.json``, plain, ``.gz`` or zipped.
 
     Args:
         path: The file.
+        add: Takes every fault; an entry at fault is left out unless this raises.
 
     Yields:
         The entries, in order.
 
     Raises:
-        InputError: The file cannot be used.
-        RecordError: An entry is at fault.
+        InputError: The file cannot be opened.
     """
     with open_source(path) as source:
         for item in read_items(source, _DECODE):
             fault = item.fault or (item.record and _check(item.record, path, item.number))
-            if fault and fault.severity == "error":
-                kind = InputError if fault.code.startswith("input-") else RecordError
-                raise kind(str(fault), fault)
-            if item.record:
+            if fault:
+                add(fault)
+            elif item.record:
                 yield item.record
 
 
 def _check(entry: ImageData, file: str, number: int) -> Finding | None:
     if entry.width > 0 and entry.height > 0:
         return None
-    found = f"{entry.width} x {entry.height}"
-    return finding("image-data-entry", found, file=file, record=number, id=entry.image_id, path="$.width")
+    found, side = f"{entry.width} x {entry.height}", "height" if entry.width > 0 else "width"
+    return finding("image-data-entry", found, file=file, record=number, id=entry.image_id, path=f"$.{side}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import IO, Any
 import msgspec
 
 from svit_datasets.containers import STDIN
-from svit_datasets.errors import OutputError, UsageError
+from svit_datasets.errors import OutputError, SvitError, UsageError
 
 STDOUT = STDIN
 _ENCODER = msgspec.json.Encoder()
@@ -64,14 +65,27 @@ def is_same(left: str | Path, right: str | Path) -> bool:
 def refuse_target(path: str | Path, *, inputs: Iterable[str | Path] = (), overwrite: bool = False) -> None:
     """Raise ``UsageError`` where ``path`` must not be written: a folder, an input, or a file that exists."""
     target = Path(path)
-    if str(path) == STDOUT or not target.exists():
-        return
+    try:
+        if str(path) == STDOUT or not target.exists():
+            return
+    except OSError as error:
+        raise output_error(str(path), error) from error
     if target.is_dir():
         raise UsageError(f"{path}: is a folder; name a file in it")
-    if any(str(i) != STDIN and Path(i).exists() and Path(i).samefile(target) for i in inputs):
+    if not target.is_file():
+        raise UsageError(f"{path}: is a pipe or a device; write to - and redirect")
+    if any(str(i) != STDIN and _holds(Path(i), target) for i in inputs):
         raise UsageError(f"{path}: is an input; inputs are never modified, so name another output")
-    if target.is_file() and not overwrite:
+    if not overwrite:
         raise UsageError(f"{path}: exists already; name another output or pass --overwrite")
+
+
+def _holds(source: Path, target: Path) -> bool:
+    """Tell whether ``target`` is the input ``source``, or an image, archive or size table in that folder."""
+    if not source.is_dir():
+        return is_same(source, target)
+    is_data = target.suffix in (".jpg", ".zip") or target.name.startswith("image_data")
+    return is_data and target.resolve().is_relative_to(source.resolve())
 
 
 class OutputSet:
@@ -142,8 +156,14 @@ class OutputSet:
             except BaseException:
                 self._discard()
                 raise
-        else:
-            self._discard()
+            return
+        self._discard()
+        if isinstance(error, OSError) and not isinstance(error, SvitError):
+            raise output_error(self._name(), error) from error
+
+    def _name(self) -> str:
+        """Return the name of an output, for a fault of the temporary files that stand for it."""
+        return next((name for name, _, _ in self._open if name), "temporary file")
 
     def _publish(self) -> None:
         for name, stream, temporary in self._open:
@@ -167,7 +187,7 @@ class OutputSet:
 
     def _discard(self) -> None:
         for _, stream, temporary in self._open:
-            _close_quietly(stream)
+            close_quietly(stream)
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
         for folder in sorted(set(self._made), key=lambda f: len(f.parts), reverse=True):
@@ -181,7 +201,7 @@ def _umask() -> int:
     return mask
 
 
-def _close_quietly(stream: IO[bytes]) -> None:
+def close_quietly(stream: IO[bytes]) -> None:
     """Close a file that is thrown away; what it still buffers may not fit on a full disk."""
     try:
         stream.close()
@@ -190,10 +210,13 @@ def _close_quietly(stream: IO[bytes]) -> None:
 
 
 def _send(stream: IO[bytes]) -> None:
-    stream.seek(0)
+    target = sys.stdout.buffer
+    if isinstance(target, io.RawIOBase):  # unbuffered: a raw write may take a part only
+        target = io.BufferedWriter(target)
     try:
-        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
-        sys.stdout.buffer.flush()
+        stream.seek(0)
+        shutil.copyfileobj(stream, target, 1 << 20)
+        target.flush()
     except OSError as error:
         raise output_error(STDOUT, error) from error
 
