@@ -161,7 +161,7 @@ def _other_encoding(head: bytes) -> str:
 
 def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:
     """Return a fault that ends the file; ``head`` is the beginning of its record."""
-    return _end(number, fault, head)
+    return Value(number, head, fault=fault, is_last=True)
 
 
 def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
@@ -301,7 +301,7 @@ def _too_large(window: _Window, number: int) -> Value[T]:
         window.pos += len(marker[0])
         if window.skip_to(marker[0]):
             return Value(number, head, fault=fault, is_passed=True)
-    return Value(number, head, fault=fault, is_last=True)
+    return _end(number, fault, head)
 
 
 def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecodeError) -> Value[T]:
