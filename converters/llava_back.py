@@ -82,7 +82,7 @@ def _check_path(image: str | None) -> list[Finding]:
 def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | None], options: Options) -> Back:
     try:
         kept = provenance.decode(svit)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         return Back("edited", None, [finding("provenance-damaged", str(error), path="$.svit")])
     place = provenance.parse_place(kept.at)
     if place is None:
@@ -97,7 +97,7 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
         pieces = provenance.pieces_of(kept, len(values))
     except ValueError as error:
         return Back("edited", None, [finding("provenance-damaged", quote(str(error)), path="$.svit.marks")])
-    is_edited = pieces is None or kept.sum != provenance.checksum(roles, values, kept.marks)
+    is_edited = pieces is None or kept.sum[:6] != provenance.text_sum(roles, values)
     counts: Counter[str] = Counter()
     try:
         if is_edited or pieces is None:
@@ -222,4 +222,12 @@ def _without_provenance(
 
 def _in_rows(found: list[Finding]) -> list[Finding]:
     """Return findings on a hub conversation with the JSON paths of the LLaVA record."""
-    return [msgspec.structs.replace(f, path=f.path.replace("$.content", "$.conversations")) for f in found]
+    return [
+        msgspec.structs.replace(
+            f,
+            path=f.path.replace("$.content", "$.conversations"),
+            expected=f.expected.replace("'user'", "'human'"),
+            found=f.found.replace("'user'", "'human'") if f.code == "turn-role" else f.found,
+        )
+        for f in found
+    ]

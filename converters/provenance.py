@@ -2,14 +2,14 @@
 
 The key ``svit`` of a LLaVA record::
 
-    {"at": "r12345.3.2315000", "sum": "Ab3dE6gH", "marks": "~|13:.472 .432 .962 .696", "topic": "...", ...}
+    {"at": "r12345.3.2315000", "sum": "Ab3dE6gHij", "marks": "~|13:.472 .432 .962 .696", "topic": "..."}
 
 ``at`` is the task's letter, the number of the native record, of the conversation in it, and the image id. ``sum``
-notices edits of roles, texts and marks. ``marks`` has a piece for each turn, separated by ``|``: ``~`` when a
-formatting sentence was added behind the last line break, then for each group of boxes the length of its marked phrase
-and ``:`` (nothing for bare boxes) and the original coordinates, ``0.5`` as ``.5``; groups are separated by ``;``. A turn
-that this does not restore character by character has its native text under ``text`` instead. ``topic`` and ``extra``
-hold the rest.
+notices edits of roles and texts (6 characters) and damage of the provenance itself (4). ``marks`` has a piece for each
+turn, separated by ``|``: ``~`` when a formatting sentence was added behind the last line break, then for each group of
+boxes the length of its marked phrase and ``:`` (nothing for bare boxes) and the original coordinates, ``0.5`` as
+``.5``; groups are separated by ``;``. A turn that this does not restore character by character has its native text
+under ``text`` instead. ``topic`` and ``extra`` hold the rest.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ _AT = re.compile(r"([cxrd])([0-9]{1,18})\.([0-9]{1,18})\.([0-9]+)")
 _NUMBER = r"(?:[0-9]*\.[0-9]*|[0-9]+)"
 _PACKED = rf"(?:[0-9]{{1,9}}:)?{_NUMBER}(?: {_NUMBER}){{3}}(?:(?: {_NUMBER}){{4}})*+"
 _PIECE = re.compile(rf"{ADDED_LINE}?(?:{_PACKED}(?:;{_PACKED})*+)?")
+_RECORD_KEYS = {"image_id", "conversations"}
+_CONVERSATION_KEYS = {"topic", "content"}
+_TURN_KEYS = {"from", "value"}
 _BY_LETTER: dict[str, TaskName] = {task.letter: task.stem for task in TASKS.values()}
 
 
@@ -74,15 +77,33 @@ class Place(NamedTuple):
     image_id: int
 
 
-def checksum(roles: Sequence[str], values: Sequence[str], marks: str = "") -> str:
-    """Return 8 characters that change when a role, a text or the marks do (48 bits of BLAKE2b).
+def checksum(parts: Sequence[str], length: int) -> str:
+    """Return ``length`` characters (6 bits each, of BLAKE2b) that change when a part does.
 
-    >>> checksum(["human", "gpt"], ["Why?", "So."]) == checksum(["human", "gpt"], ["Why? ", "So."])
+    >>> checksum(["human", "gpt", "Why?", "So."], 6) == checksum(["human", "gpt", "Why? ", "So."], 6)
     False
     """
-    text = "\x1e".join([*roles, *values, marks])
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest()
-    return base64.urlsafe_b64encode(digest).decode("ascii")
+    digest = blake2b("\x1e".join(parts).encode("utf-8", "surrogatepass"), digest_size=6).digest()
+    return base64.urlsafe_b64encode(digest)[:length].decode("ascii")
+
+
+def text_sum(roles: Sequence[str], values: Sequence[str]) -> str:
+    """Return the part of ``sum`` that notices edits of roles and texts.
+
+    >>> len(text_sum(["human", "gpt"], ["Why?", "So."]))
+    6
+    """
+    return checksum([*roles, *values], 6)
+
+
+def own_sum(at: str, topic: str | UnsetType | None, marks: str, text: Mapping[str, str]) -> str:
+    """Return the part of ``sum`` that notices damage of the provenance itself.
+
+    >>> len(own_sum("c0.0.1", None, "", {}))
+    4
+    """
+    topics = ["" if topic is UNSET else repr(topic)]
+    return checksum([at, *topics, marks, *(f"{k} {text[k]}" for k in sorted(text))], 4)
 
 
 def strip_added_line(value: str) -> str:
@@ -157,13 +178,12 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
         if not is_plain and not _restores(text, piece, native):
             texts[str(i)], kept[i] = native, piece[:1] if piece[:1] == ADDED_LINE else ""
     marks = "|".join(kept) if any(kept) else ""
-    letter = TASKS[hub.task].letter
-    made: dict[str, Any] = {
-        "at": f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}",
-        "sum": checksum(roles, [r.text for r in rendered], marks),
-    }
-    if hub.conversation.topic is not UNSET:
-        made["topic"] = hub.conversation.topic
+    letter, topic = TASKS[hub.task].letter, hub.conversation.topic
+    at = f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}"
+    total = text_sum(roles, [r.text for r in rendered]) + own_sum(at, topic, marks, texts)
+    made: dict[str, Any] = {"at": at, "sum": total}
+    if topic is not UNSET:
+        made["topic"] = topic
     if marks:
         made["marks"] = marks
     if texts:
@@ -234,14 +254,25 @@ def rebuild(provenance: Provenance, roles: Sequence[str], texts: Sequence[str]) 
     return Conversation(content, provenance.topic)
 
 
-def decode(svit: Mapping[str, Any] | bytes) -> Provenance:
-    """Return provenance from the ``svit`` object or its JSON text.
+def decode(svit: bytes) -> Provenance:
+    """Return provenance from the JSON text of the ``svit`` object.
 
     Raises:
-        msgspec.ValidationError: It is not what ``make`` writes.
+        ValueError: It is not what ``make`` writes.
 
-    >>> decode(b'{"at": "c0.0.1", "sum": "AAAAAAAA"}').at
-    'c0.0.1'
+    >>> decode(b'{"at": "c0.0.1", "sum": "AAAAAAXX"}')
+    Traceback (most recent call last):
+    ValueError: sum does not fit
     """
-    data = svit if isinstance(svit, bytes) else msgspec.json.encode(svit)
-    return msgspec.json.decode(data, type=Provenance)
+    kept = msgspec.json.decode(svit, type=Provenance)
+    if kept.sum[6:] != own_sum(kept.at, kept.topic, kept.marks, kept.text):
+        raise ValueError("sum does not fit")
+    extra = kept.extra
+    for keys, known in (
+        (extra.record, _RECORD_KEYS),
+        (extra.conversation, _CONVERSATION_KEYS),
+        *((turn, _TURN_KEYS) for turn in extra.turns.values()),
+    ):
+        if known & keys.keys():
+            raise ValueError(f"extra holds {', '.join(sorted(known & keys.keys()))}")
+    return kept

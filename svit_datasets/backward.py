@@ -26,7 +26,7 @@ from svit_datasets.records import TASKS
 from svit_datasets.regroup import Group, Origin, Regrouping
 from svit_datasets.report import OnError, Report, refuse_report
 from svit_datasets.sidecar import SIDECAR_SUFFIX, Sidecar
-from svit_datasets.writers import JsonList, OutputSet, encode_ascii, is_same
+from svit_datasets.writers import JsonList, OutputSet, encode_ascii, is_same, refuse_file
 
 UNKNOWABLE = {
     "every task": "unknown keys, and records that were dropped before",
@@ -82,8 +82,7 @@ def from_llava(
     """
     options = options or Options()
     names, roots = path_names(inputs), path_names(images)
-    if Path(output).exists() and not Path(output).is_dir():
-        raise UsageError(f"{output}: is a file; name a folder for the native files")
+    refuse_file(output)
     made = Report("from-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     sidecars = {name: _find_sidecar(name, provenance) for name in names}
     inputs = [*names, *roots, *(s for s in sidecars.values() if s)]

@@ -87,9 +87,9 @@ def validator(name: str) -> Validator:
         try:
             if is_valid(record):
                 return []
+            return [(_path(error.instance_path), error.message[:300]) for error in iter_errors(record)]
         except ValueError as error:  # nested past the validator's limit
             return [("$", str(error).lower())]
-        return [(_path(error.instance_path), error.message[:300]) for error in iter_errors(record)]
 
     return check
 

@@ -212,3 +212,7 @@ def main(args: list[str] | None = None) -> None:
             _say(f"{fault.severity}: {fault}")
         _say(f"error: {error}")
         sys.exit(FAULTS if isinstance(error, RecordError | FindingsError) else UNUSABLE)
+    except OSError as error:
+        _say(f"error: standard output: {(error.strerror or str(error)).lower()}")
+        sys.stdout = None  # nothing more goes there, not at the exit either
+        sys.exit(UNUSABLE)

@@ -8,8 +8,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from svit_datasets.containers import fault_error, open_source
+from svit_datasets.containers import fault_error, input_error, open_source
 from svit_datasets.errors import UsageError
+from svit_datasets.findings import finding
 from svit_datasets.readers import read_items
 from svit_datasets.records import TASKS
 
@@ -53,7 +54,12 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
         RecordError: A record is no JSON.
         UsageError: One is a file and the other a folder, or a folder holds no native file.
     """
-    for a, b in _pairs(Path(left), Path(right)):
+    try:
+        pairs = _pairs(Path(left), Path(right))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise input_error(finding("input-missing", reason, file=f"{left} or {right}")) from error
+    for a, b in pairs:
         for number, (x, y) in enumerate(zip_longest(_values(a), _values(b), fillvalue=_MISSING), 1):
             place = find_difference(x, y)
             if place is not None:
@@ -86,11 +92,15 @@ class _HugeInteger(str):
     __slots__ = ()
 
 
+def _refuse(name: str) -> None:
+    raise ValueError(name)
+
+
 def _decode(raw: bytes | memoryview) -> tuple[Any]:
     def integer(digits: str) -> int | _HugeInteger:
         return int(digits) if len(digits) < 4000 else _HugeInteger(digits)
 
-    return (json.loads(bytes(raw), parse_int=integer),)
+    return (json.loads(bytes(raw), parse_int=integer, parse_constant=_refuse),)
 
 
 def _values(path: Path) -> Iterator[Any]:
@@ -102,21 +112,28 @@ def _values(path: Path) -> Iterator[Any]:
                 yield item.record[0]
 
 
-def find_difference(left: Any, right: Any, path: str = "$") -> tuple[str, str, str] | None:
+def find_difference(left: Any, right: Any) -> tuple[str, str, str] | None:
     """Return the first place where two JSON values differ, with both sides as JSON; None when they are equal.
 
     >>> find_difference({"a": [1, 2.0]}, {"a": [1, 2]})
     ('$.a[1]', '2.0', '2')
     """
-    if type(left) is type(right):
-        if isinstance(left, dict):
-            keys = [*left, *(k for k in right if k not in left)]
-            places = ((f"{path}.{k}", left.get(k, _MISSING), right.get(k, _MISSING)) for k in keys)
-            return next((d for p, a, b in places if (d := find_difference(a, b, p))), None)
-        if isinstance(left, list):
-            pairs = enumerate(zip_longest(left, right, fillvalue=_MISSING))
-            return next((d for i, (a, b) in pairs if (d := find_difference(a, b, f"{path}[{i}]"))), None)
-        if left == right:
-            return None
-    texts = ("" if side is _MISSING else json.dumps(side) for side in (left, right))
-    return path, *texts  # type: ignore[return-value]
+    waiting = [("$", left, right)]  # a stack, for values may nest deeper than calls can
+    while waiting:
+        path, a, b = waiting.pop()
+        if type(a) is type(b) and isinstance(a, dict):
+            keys = [*a, *(k for k in b if k not in a)]
+            waiting += [(f"{path}.{k}", a.get(k, _MISSING), b.get(k, _MISSING)) for k in reversed(keys)]
+        elif type(a) is type(b) and isinstance(a, list):
+            pairs = list(enumerate(zip_longest(a, b, fillvalue=_MISSING)))
+            waiting += [(f"{path}[{i}]", x, y) for i, (x, y) in reversed(pairs)]
+        elif type(a) is not type(b) or a != b:
+            return path, _shown(a), _shown(b)
+    return None
+
+
+def _shown(value: Any) -> str:
+    try:
+        return "" if value is _MISSING else json.dumps(value)
+    except RecursionError:
+        return "deeply nested"

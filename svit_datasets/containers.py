@@ -137,7 +137,7 @@ def _guarded(name: str, read: Callable[[int], bytes], packed: Callable[[], int] 
         except OSError as error:
             if not isinstance(error, gzip.BadGzipFile) and error.errno is not None:
                 raise _unreadable(name, error) from error
-            raise input_error(finding("input-damaged", str(error).lower(), file=name)) from error
+            raise input_error(finding("input-damaged", str(error), file=name)) from error
         except _ARCHIVE_FAULTS as error:
             raise input_error(finding("input-damaged", str(error), file=name)) from error
         done += len(data)

@@ -23,17 +23,16 @@ class HugeNumberError(ValueError):
     """A number has more digits than Python's ``json`` takes."""
 
 
-def _integer(digits: str) -> None:
-    if len(digits.lstrip("-")) > MAX_DIGITS:
-        raise HugeNumberError(f"a number of {len(digits.lstrip('-')):,} digits")
+def refuse_duplicate_keys(raw: bytes | memoryview, *, max_digits: int | None = None) -> None:
+    """Raise if an object in ``raw`` holds a key twice, or a number is too long.
 
-
-def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
-    """Raise if an object in ``raw`` holds a key twice, or a number is beyond Python's ``json``.
+    Args:
+        raw: JSON text.
+        max_digits: Most digits of an integer; None allows any number of them.
 
     Raises:
         DuplicateKeyError: A key stands twice.
-        HugeNumberError: A number has over 4,300 digits.
+        HugeNumberError: A number has over ``max_digits`` digits.
 
     >>> refuse_duplicate_keys(b'[{"a": 1}, {"a": 2}]')
     >>> refuse_duplicate_keys(b'{"a": 1, "a": 2}')
@@ -46,7 +45,12 @@ def refuse_duplicate_keys(raw: bytes | memoryview) -> None:
         if len(set(names)) < len(names):
             raise DuplicateKeyError(f"{next(n for n in names if names.count(n) > 1)!r} twice")
 
-    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=_integer)
+    def integer(digits: str) -> None:
+        count = len(digits.lstrip("-"))
+        if max_digits is not None and count > max_digits:
+            raise HugeNumberError(f"a number of {count:,} digits")
+
+    json.loads(bytes(raw), object_pairs_hook=refuse, parse_int=integer)
 
 
 def count_keys(raw: bytes | memoryview) -> int:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size, padded_axes
-from svit_datasets.containers import fault_error, open_source, path_names
+from svit_datasets.containers import fault_error, input_error, open_source, path_names
 from svit_datasets.converters.infer import infer_phrase
-from svit_datasets.errors import InputError, UsageError
-from svit_datasets.findings import finding
-from svit_datasets.images import Images
-from svit_datasets.readers import read_items
+from svit_datasets.converters.llava_rows import decode_row
+from svit_datasets.errors import SvitError, UsageError
+from svit_datasets.findings import Finding, finding
+from svit_datasets.images import Images, read_size
+from svit_datasets.readers import decode_native, read_items
 from svit_datasets.visual_genome import parse_path
 from svit_datasets.writers import OutputSet
 
@@ -95,26 +96,27 @@ def draw(
 
 
 def _boxes(name: str) -> Iterator[tuple[tuple[int, str], list[Labelled]]]:
-    """Yield ``(image id, frame)`` and labelled boxes of every conversation that has some."""
+    """Yield ``(image id, frame)`` and labelled boxes of every record that has some."""
     with open_source(name) as source:
-        for item in read_items(source, msgspec.json.decode):
+        for item in read_items(source, _decode):
             if item.fault is not None and item.fault.severity == "error":
                 raise fault_error(item.fault)
-            if isinstance(item.record, dict):
-                yield from _record_boxes(item.record)
+            image_id, frame, texts = item.record or (None, "", [])
+            found = [box for text in texts for box in label_boxes(text)]
+            if found and image_id is not None:
+                yield (image_id, frame), found
 
 
-def _record_boxes(record: dict[str, Any]) -> Iterator[tuple[tuple[int, str], list[Labelled]]]:
-    if "image_id" in record:
-        turns = [t for c in record["conversations"] for t in c["content"]]
-        key = (record["image_id"], "native")
-    else:
-        place = parse_path(str(record.get("image", "")))
-        turns = record.get("conversations", [])
-        key = (place[1] if place else -1, "padded")
-    found = [b for t in turns for b in label_boxes(t["value"])]
-    if found and key[0] >= 0:
-        yield key, found
+def _decode(raw: bytes | memoryview) -> tuple[int | None, str, list[str]]:
+    """Return image id, frame and texts of a native or a LLaVA record."""
+    if "image_id" in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
+        record = decode_native(raw)
+        return record.image_id, "native", [t.value for c in record.conversations for t in c.content]
+    row = decode_row(raw)
+    if row.turns is None:
+        raise msgspec.ValidationError("Expected turns of {from, value} - at `$.conversations`")
+    place = parse_path(row.image or "")
+    return place[1] if place else None, "padded", [t.value for t in row.turns]
 
 
 def label_boxes(text: str) -> list[Labelled]:
@@ -135,14 +137,18 @@ def label_boxes(text: str) -> list[Labelled]:
 
 
 def _draw_one(pictures: Images, image_id: int, frame: str, labelled: list[Labelled]) -> Image.Image:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
+    size_wh = read_size(lambda: pictures.open(image_id))
     try:
+        if isinstance(size_wh, Finding):
+            raise input_error(size_wh.at(id=image_id))
         with pictures.open(image_id) as file, Image.open(file) as opened:
             photo = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError) as error:
-        fault = finding("image-undecodable", str(error), id=image_id)
-        raise InputError(str(fault), fault) from error
+    except OSError as error:
+        if isinstance(error, SvitError):
+            raise
+        raise input_error(finding("image-undecodable", str(error), id=image_id)) from error
     return draw_boxes(pad_photo(photo) if frame == "padded" else photo, labelled)
 
 

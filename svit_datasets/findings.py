@@ -31,7 +31,7 @@ RULES: dict[str, Rule] = {
     "input-unreadable": Rule("error", "a file that can be read to its end", "check the disk and, for a zip through a pipe, the room for temporary files"),
     "input-empty": Rule("error", "a JSON array or JSON lines", "fetch the file again; it holds nothing"),
     "input-not-json": Rule("error", "a JSON array '[...]' or one JSON object a line", "pass a .json, .jsonl, .gz or .zip of SVIT records"),
-    "input-encoding": Rule("error", "UTF-8", "convert it first, for example with iconv -t UTF-8"),
+    "input-encoding": Rule("error", "UTF-8", "convert it first with iconv"),
     "input-syntax": Rule("error", "records separated by ',' and closed by ']'", "mend the file by hand at that byte, or fetch it again"),
     "input-truncated": Rule("error", "a ']' at the end", "fetch the file again, or keep what came before with --on-error skip"),
     "input-damaged": Rule("error", "an archive that unpacks", "fetch the archive again and compare its checksum"),

@@ -73,7 +73,9 @@ class ZipStore:
             raise input_error(finding("input-damaged", str(error), file=self.name)) from error
         self._members = {m.filename: m for m in self._zip.infolist() if m.filename.endswith(".jpg")}
         if not self._members:
-            raise input_error(finding("input-missing", "no .jpg in it", file=self.name, expected="a zip of images"))
+            raise input_error(
+                finding("input-missing", "no images", file=self.name, expected="a zip with .jpg files in it")
+            )
 
     def find(self, image_id: int, folders: Iterable[str]) -> tuple[str, Callable[[], IO[bytes]]] | None:
         """See ``Store.find``."""

@@ -26,6 +26,7 @@ def progress(title: str, total_bytes: int | None) -> Iterator[Advance]:
         yield lambda _tell: None
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -43,7 +44,7 @@ def progress(title: str, total_bytes: int | None) -> Iterator[Advance]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total_bytes)
+        task = bar.add_task(escape(title), total=total_bytes)
         calls = count(1)
 
         def advance(tell: Callable[[], int]) -> None:

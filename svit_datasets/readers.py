@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from svit_datasets.containers import Source, fault_error, open_source
-from svit_datasets.diagnosis import count_keys, refuse_duplicate_keys
+from svit_datasets.diagnosis import MAX_DIGITS, count_keys, refuse_duplicate_keys
 from svit_datasets.errors import InputError, UsageError
 from svit_datasets.findings import Finding
 from svit_datasets.records import (
@@ -85,7 +85,7 @@ def decode_native(raw: bytes | memoryview) -> NativeRecord:
         record = _STRICT.decode(raw)
     except msgspec.ValidationError:
         _LENIENT.decode(raw)  # raises again where more than unknown keys is wrong, with the full path
-        refuse_duplicate_keys(raw)
+        refuse_duplicate_keys(raw, max_digits=MAX_DIGITS)
         str(raw, "utf-8")
         return _with_extra(raw)
     if count_keys(raw) != _expected_keys(record):

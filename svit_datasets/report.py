@@ -56,6 +56,7 @@ class Report:
         self.by_code: Counter[str] = Counter()
         self.errors = 0
         self.first: list[Finding] = []
+        self._latest: Finding | None = None
         self._spool: IO[bytes] | None = tempfile.TemporaryFile() if keep_all else None
         if self._spool is not None:
             weakref.finalize(self, close_quietly, self._spool)
@@ -67,16 +68,20 @@ class Report:
             InputError: The fault is of a whole file.
             RecordError: The fault is of one record.
         """
-        self.by_code[fault.code] += 1
-        if len(self.first) < SHOWN:
-            self.first.append(fault)
-        if self._spool is not None:
-            self._spool.write(encode_ascii(fault) + b"\n")
+        self._take(fault)
         if fault.severity != "error":
             return
         self.errors += 1
         if self.on_error == "raise":
             raise fault_error(fault)
+
+    def _take(self, fault: Finding) -> None:
+        self._latest = fault
+        self.by_code[fault.code] += 1
+        if len(self.first) < SHOWN:
+            self.first.append(fault)
+        if self._spool is not None:
+            self._spool.write(encode_ascii(fault) + b"\n")
 
     def infer(self, counts: Mapping[str, float]) -> None:
         """Add counts of what was inferred; a name that ends in ``_max`` keeps the largest."""
@@ -150,6 +155,8 @@ class Report:
                     self.write(report, outputs)
         except SvitError as error:
             self.outputs = {}
+            if error.finding is not None and error.finding is not self._latest and not isinstance(error, FindingsError):
+                self._take(error.finding)
             if report is not None and error.finding is not None:
                 with OutputSet(inputs=inputs, overwrite=overwrite) as alone:
                     self.write(report, alone)

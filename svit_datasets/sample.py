@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from svit_datasets.errors import UsageError
-from svit_datasets.writers import output_error
+from svit_datasets.writers import OutputSet, refuse_file
 
 
 def write_sample(folder: str | Path) -> list[Path]:
@@ -26,18 +25,12 @@ def write_sample(folder: str | Path) -> list[Path]:
         OutputError: It cannot be written.
     """
     target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    refuse_file(target)
+    if target.exists() and any(target.iterdir()):
         raise UsageError(f"{target}: exists already and is not empty; name a new folder")
-    part = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with as_file(files("svit_datasets") / "sample") as source:
-            shutil.copytree(source, part, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        if target.exists():
-            target.rmdir()
-        part.rename(target)
-    except OSError as error:
-        raise output_error(str(target), error) from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return sorted(p for p in target.rglob("*") if p.is_file())
+    written = []
+    with as_file(files("svit_datasets") / "sample") as source, OutputSet() as outputs:
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            written.append(target / path.relative_to(source))
+            outputs.open(written[-1]).write(path.read_bytes())
+    return written

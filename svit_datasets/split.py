@@ -134,7 +134,8 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
         pass
     encoding = _other_encoding(window.data[:4])
     if encoding:
-        yield _end(0, finding("input-encoding", encoding))
+        found, mend = encoding, f"convert it first, e.g. iconv -f {encoding.split()[1]} -t UTF-8"
+        yield _end(0, finding("input-encoding", found, mend=mend))
         return
     if window.data.startswith(b"\xef\xbb\xbf"):
         window.pos = 3
@@ -154,9 +155,11 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
 
 def _other_encoding(head: bytes) -> str:
     """Return which encoding other than UTF-8 a file begins in, '' if none shows."""
-    if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") or head.count(0) == 3:
-        return "UTF-32"
-    return "UTF-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") or head.count(0) == 2 else ""
+    if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return "a UTF-32 byte-order mark"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "a UTF-16 byte-order mark"
+    return {3: "bare UTF-32", 2: "bare UTF-16"}.get(head.count(0), "")
 
 
 def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import io
+import errno
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -62,6 +61,15 @@ def is_same(left: str | Path, right: str | Path) -> bool:
     return Path(left).resolve() == Path(right).resolve()
 
 
+def refuse_file(folder: str | Path) -> None:
+    """Raise where ``folder`` cannot be a folder: it is a file, or the system refuses the name."""
+    try:
+        if Path(folder).exists() and not Path(folder).is_dir():
+            raise UsageError(f"{folder}: is a file; name a folder")
+    except OSError as error:
+        raise output_error(str(folder), error) from error
+
+
 def refuse_target(path: str | Path, *, inputs: Iterable[str | Path] = (), overwrite: bool = False) -> None:
     """Raise ``UsageError`` where ``path`` must not be written: a folder, an input, or a file that exists."""
     target = Path(path)
@@ -83,7 +91,7 @@ def refuse_target(path: str | Path, *, inputs: Iterable[str | Path] = (), overwr
 def _holds(source: Path, target: Path) -> bool:
     """Tell whether ``target`` is the input ``source``, or an image, archive or size table in that folder."""
     if not source.is_dir():
-        return is_same(source, target)
+        return source.exists() and source.samefile(target)
     is_data = target.suffix in (".jpg", ".zip") or target.name.startswith("image_data")
     return is_data and target.resolve().is_relative_to(source.resolve())
 
@@ -107,6 +115,7 @@ class OutputSet:
         self._inputs = list(inputs)
         self._overwrite = overwrite
         self._open: list[tuple[str, IO[bytes], Path | None]] = []
+        self._parts: list[Path] = []
         self._made: list[Path] = []
 
     def __enter__(self) -> OutputSet:
@@ -116,6 +125,8 @@ class OutputSet:
         """Begin a file that will appear as ``target``; ``-`` is standard output."""
         name = str(target)
         if name == STDOUT:
+            if sys.stdout is None:
+                raise output_error(name, OSError(errno.EBADF, "standard output is closed"))
             stream: IO[bytes] = tempfile.TemporaryFile()
             self._open.append((name, stream, None))
             return OutputFile(name, stream)
@@ -126,6 +137,7 @@ class OutputSet:
         try:
             self._make_folder(path.parent)
             handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            self._parts.append(Path(temporary))
         except OSError as error:
             raise output_error(name, error) from error
         stream = os.fdopen(handle, "wb", buffering=1 << 20)
@@ -176,20 +188,33 @@ class OutputSet:
             except OSError as error:
                 raise output_error(name, error) from error
         mode = 0o666 & ~_umask()
+        new: list[Path] = []
         for name, stream, temporary in self._open:
             if temporary is not None:
-                temporary.chmod(mode)
                 stream.close()
-                temporary.replace(name)
+                self._rename(temporary, Path(name), mode, new)
             elif name == STDOUT:
                 _send(stream)
             stream.close()
 
+    def _rename(self, temporary: Path, target: Path, mode: int, new: list[Path]) -> None:
+        """Give a file its name; where that fails, take back the names that this set has given before."""
+        is_new = not target.exists()
+        try:
+            temporary.chmod(mode)
+            temporary.replace(target)
+        except OSError as error:
+            for path in new:
+                path.unlink(missing_ok=True)
+            raise output_error(str(target), error) from error
+        if is_new:
+            new.append(target)
+
     def _discard(self) -> None:
-        for _, stream, temporary in self._open:
+        for _, stream, _ in self._open:
             close_quietly(stream)
-            if temporary is not None:
-                temporary.unlink(missing_ok=True)
+        for part in self._parts:
+            part.unlink(missing_ok=True)
         for folder in sorted(set(self._made), key=lambda f: len(f.parts), reverse=True):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -210,15 +235,20 @@ def close_quietly(stream: IO[bytes]) -> None:
 
 
 def _send(stream: IO[bytes]) -> None:
-    target = sys.stdout.buffer
-    if isinstance(target, io.RawIOBase):  # unbuffered: a raw write may take a part only
-        target = io.BufferedWriter(target)
     try:
         stream.seek(0)
-        shutil.copyfileobj(stream, target, 1 << 20)
-        target.flush()
+        while chunk := stream.read(1 << 20):
+            _write_all(sys.stdout.buffer, chunk)
+        sys.stdout.buffer.flush()
     except OSError as error:
         raise output_error(STDOUT, error) from error
+
+
+def _write_all(target: IO[bytes], data: bytes) -> None:
+    """Write all of ``data``; an unbuffered standard output may take a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[target.write(rest) :]
 
 
 def output_error(name: str, error: OSError) -> OutputError:
