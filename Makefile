@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo
+PYTEST_ARGS ?= -q -n auto
 
 .PHONY: demo test test-oldest packaging lint fmt types docs clean
 
@@ -35,7 +36,7 @@ packaging: $(STAMP)  ## build the wheel, install it elsewhere, run the tests aga
 	$(BIN)/python scripts/check_packaging.py
 
 coverage: $(STAMP)  ## all tests, with branch coverage; the pure modules must be at 100%
-	$(MAKE) test PYTEST_ARGS="-q --cov --cov-report=term-missing:skip-covered"
+	$(MAKE) test PYTEST_ARGS="-q -n auto --cov --cov-report=term-missing:skip-covered"
 	$(BIN)/python scripts/check_coverage.py
 
 lint: $(STAMP)

@@ -90,6 +90,9 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
     if not row.turns:
         found = "no list of {from, value}"
         return Back("edited", None, [finding("record-shape", found, path="$.conversations")])
+    damage = provenance.find_damage(kept)
+    if damage:
+        return Back("edited", None, [finding("provenance-damaged", damage, path="$.svit")])
     found_keys = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
     roles = [t.role for t in row.turns]
     values = [strip_image(row.turns[0].value), *(t.value for t in row.turns[1:])]

@@ -258,21 +258,23 @@ def decode(svit: bytes) -> Provenance:
     """Return provenance from the JSON text of the ``svit`` object.
 
     Raises:
-        ValueError: It is not what ``make`` writes.
+        ValueError: It is no such object.
 
-    >>> decode(b'{"at": "c0.0.1", "sum": "AAAAAAXX"}')
-    Traceback (most recent call last):
-    ValueError: sum does not fit
+    >>> decode(b'{"at": "c0.0.1", "sum": "AAAAAAXX"}').at
+    'c0.0.1'
     """
-    kept = msgspec.json.decode(svit, type=Provenance)
+    return msgspec.json.decode(svit, type=Provenance)
+
+
+def find_damage(kept: Provenance) -> str:
+    """Return what shows that provenance is not as ``make`` wrote it; '' for nothing.
+
+    >>> find_damage(Provenance("c0.0.1", "AAAAAAXX"))
+    'a sum that does not fit the rest'
+    """
     if kept.sum[6:] != own_sum(kept.at, kept.topic, kept.marks, kept.text):
-        raise ValueError("sum does not fit")
+        return "a sum that does not fit the rest"
     extra = kept.extra
-    for keys, known in (
-        (extra.record, _RECORD_KEYS),
-        (extra.conversation, _CONVERSATION_KEYS),
-        *((turn, _TURN_KEYS) for turn in extra.turns.values()),
-    ):
-        if known & keys.keys():
-            raise ValueError(f"extra holds {', '.join(sorted(known & keys.keys()))}")
-    return kept
+    known = _RECORD_KEYS & extra.record.keys() | _CONVERSATION_KEYS & extra.conversation.keys()
+    known |= {key for turn in extra.turns.values() for key in _TURN_KEYS & turn.keys()}
+    return f"{', '.join(sorted(known))} among unknown keys" if known else ""

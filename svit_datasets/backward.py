@@ -82,7 +82,7 @@ def from_llava(
     """
     options = options or Options()
     names, roots = path_names(inputs), path_names(images)
-    refuse_file(output)
+    refuse_file(output, " for the native files")
     made = Report("from-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     sidecars = {name: _find_sidecar(name, provenance) for name in names}
     inputs = [*names, *roots, *(s for s in sidecars.values() if s)]

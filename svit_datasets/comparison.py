@@ -54,12 +54,7 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
         RecordError: A record is no JSON.
         UsageError: One is a file and the other a folder, or a folder holds no native file.
     """
-    try:
-        pairs = _pairs(Path(left), Path(right))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise input_error(finding("input-missing", reason, file=f"{left} or {right}")) from error
-    for a, b in pairs:
+    for a, b in _pairs(Path(left), Path(right)):
         for number, (x, y) in enumerate(zip_longest(_values(a), _values(b), fillvalue=_MISSING), 1):
             place = find_difference(x, y)
             if place is not None:
@@ -67,15 +62,24 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
 
 
 def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
-    if left.is_dir() != right.is_dir():
+    is_folder = _is_folder(left)
+    if is_folder != _is_folder(right):
         raise UsageError(f"{left} and {right}: one is a file and the other a folder; pass two of a kind")
-    if not left.is_dir():
+    if not is_folder:
         return [(left, right)]
     a, b = _native_files(left), _native_files(right)
     alone = sorted(a.keys() ^ b.keys())
     if alone:
         raise UsageError(f"{', '.join(alone)}: in one of the folders only ({left} and {right})")
     return [(a[stem], b[stem]) for stem in TASKS if stem in a]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise input_error(finding("input-missing", reason, file=str(path))) from error
 
 
 def _native_files(folder: Path) -> dict[str, Path]:

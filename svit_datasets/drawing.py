@@ -139,6 +139,7 @@ def label_boxes(text: str) -> list[Labelled]:
 def _draw_one(pictures: Images, image_id: int, frame: str, labelled: list[Labelled]) -> Image.Image:
     from PIL import Image
 
+    pictures.open(image_id).close()  # a missing image is a fault of the record
     size_wh = read_size(lambda: pictures.open(image_id))
     try:
         if isinstance(size_wh, Finding):

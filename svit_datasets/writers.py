@@ -61,11 +61,11 @@ def is_same(left: str | Path, right: str | Path) -> bool:
     return Path(left).resolve() == Path(right).resolve()
 
 
-def refuse_file(folder: str | Path) -> None:
+def refuse_file(folder: str | Path, purpose: str = "") -> None:
     """Raise where ``folder`` cannot be a folder: it is a file, or the system refuses the name."""
     try:
         if Path(folder).exists() and not Path(folder).is_dir():
-            raise UsageError(f"{folder}: is a file; name a folder")
+            raise UsageError(f"{folder}: is a file; name a folder{purpose}")
     except OSError as error:
         raise output_error(str(folder), error) from error
 
