@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from svit_datasets.records import Conversation, HubRecord, Turn
 from svit_datasets.visual_genome import parse_path
 
 UNKNOWN = -1
+_MARK_IN_WORD = re.compile(rf"\w{grounding.ST}\w")
 _NATIVE_ROLE = {llava: native for native, llava in ROLE_OF.items()}
 
 
@@ -80,31 +82,24 @@ def _check_path(image: str | None) -> list[Finding]:
 
 
 def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | None], options: Options) -> Back:
-    try:
-        kept = provenance.decode(svit)
-    except (ValueError, RecursionError) as error:
-        return Back("edited", None, [finding("provenance-damaged", str(error), path="$.svit")])
-    place = provenance.parse_place(kept.at)
-    if place is None:
-        return Back("edited", None, [finding("provenance-damaged", quote(kept.at), path="$.svit.at")])
-    if not row.turns:
-        found = "no list of {from, value}"
-        return Back("edited", None, [finding("record-shape", found, path="$.conversations")])
-    damage = provenance.find_damage(kept)
-    if damage:
-        return Back("edited", None, [finding("provenance-damaged", damage, path="$.svit")])
-    found_keys = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
-    roles = [t.role for t in row.turns]
-    values = [strip_image(row.turns[0].value), *(t.value for t in row.turns[1:])]
-    try:
-        pieces = provenance.pieces_of(kept, len(values))
-    except ValueError as error:
-        return Back("edited", None, [finding("provenance-damaged", quote(str(error)), path="$.svit.marks")])
+    opened = _open(row, svit)
+    if isinstance(opened, Finding):
+        return Back("edited", None, [opened])
+    kept, place, turns = opened
+    found = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
+    roles = [t.role for t in turns]
+    values = [strip_image(turns[0].value), *(t.value for t in turns[1:])]
+    pieces = provenance.pieces_of(kept, len(values))
+    native_roles = [_NATIVE_ROLE.get(role, role) for role in roles]
+    inferred: dict[str, float] = {}
     is_edited = pieces is None or kept.sum[:6] != provenance.text_sum(roles, values)
-    counts: Counter[str] = Counter()
     try:
         if is_edited or pieces is None:
-            texts = _edited(values, pieces, kept, size_of(place.image_id), options, counts)
+            texts, inferred = _edited(values, pieces, kept, size_of(place.image_id), options)
+            found.append(finding("provenance-edited", "another text", path="$.conversations"))
+            wrong = check_turns(native_roles, texts)
+            if wrong:
+                return Back("edited", None, found + _in_rows(wrong))
         else:
             texts = [
                 kept.text[str(i)] if str(i) in kept.text else provenance.restore_turn(value, piece)
@@ -114,12 +109,6 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
         return Back("edited", None, [_size_unknown(place.image_id)])
     except ValueError as error:
         return Back("edited", None, [finding("provenance-damaged", str(error), path="$.svit.marks")])
-    native_roles = [_NATIVE_ROLE.get(role, role) for role in roles]
-    if is_edited:
-        found_keys.append(finding("provenance-edited", "another text", path="$.conversations"))
-        wrong = check_turns(native_roles, texts)
-        if wrong:
-            return Back("edited", None, found_keys + _in_rows(wrong))
     record = HubRecord(
         task=place.task,
         image_id=place.image_id,
@@ -129,7 +118,24 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
         image=row.image or "",
         record_extra=kept.extra.record,
     )
-    return Back("edited" if is_edited else "restored", record, found_keys, _inferred(counts, size_of(place.image_id)))
+    return Back("edited" if is_edited else "restored", record, found, inferred)
+
+
+def _open(row: Loose, svit: bytes) -> tuple[provenance.Provenance, provenance.Place, list[Turn]] | Finding:
+    """Return a row's provenance, its place and its turns, or what is wrong with them."""
+    try:
+        kept = provenance.decode(svit)
+    except (ValueError, RecursionError) as error:
+        return finding("provenance-damaged", str(error), path="$.svit")
+    place = provenance.parse_place(kept.at)
+    if place is None:
+        return finding("provenance-damaged", quote(kept.at), path="$.svit.at")
+    if not row.turns:
+        return finding("record-shape", "no list of {from, value}", path="$.conversations")
+    damage = provenance.find_damage(kept)
+    if damage:
+        return finding("provenance-damaged", damage, path="$.svit")
+    return kept, place, row.turns
 
 
 class _SizeUnknownError(Exception):
@@ -146,17 +152,17 @@ def _edited(
     kept: provenance.Provenance,
     size_wh: Size | None,
     options: Options,
-    counts: Counter[str],
-) -> list[str]:
+) -> tuple[list[str], dict[str, float]]:
     """Return native texts of an edited conversation: exact for the turns that still render to what stands there."""
-    texts = []
+    texts: list[str] = []
+    counts: Counter[str] = Counter()
     for i, value in enumerate(values):
         native = _untouched(value, pieces[i], kept.text.get(str(i)), size_wh, options) if pieces else None
         counts["turns_restored" if native is not None else "turns_inferred"] += 1
         if native is None:
             native = _infer_turn(strip_sentence(value) if i % 2 == 0 else value, size_wh, options, counts)
         texts.append(native)
-    return texts
+    return texts, _inferred(counts, size_wh)
 
 
 def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, options: Options) -> str | None:
@@ -165,8 +171,8 @@ def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, o
         native = text if text is not None else provenance.restore_turn(value, piece)
     except ValueError:
         return None
-    if size_wh is None and native != body:
-        return None
+    if (size_wh is None and native != body) or _MARK_IN_WORD.search(native):
+        return None  # a mark in the middle of a word: the words before a box were edited
     written = (replace(options, box_rounding=rounding) for rounding in ("pixel", "exact"))
     return native if any(renderer(size_wh, o).turn(native).text == body for o in written) else None
 

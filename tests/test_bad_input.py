@@ -149,7 +149,16 @@ CONTENTS = [
 
 FAULTY = [*SHAPES, *TEXTS, *CONTENTS]
 # One process for each policy and each kind of fault; other spellings and kinds alike run inside this process alone.
-ALIKE = {"token-eos", "token-assistant", "turn-empty", "no-turns"}
+ALIKE = {
+    "record-nan",
+    "record-surrogate",
+    "record-number",
+    "no-turns",
+    "turn-odd",
+    "turn-empty",
+    "token-eos",
+    "token-assistant",
+}
 BY_PROCESS = list({fault.code: fault for fault in FAULTY if fault.code not in ALIKE}.values())
 
 

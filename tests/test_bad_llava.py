@@ -115,7 +115,7 @@ FAULTY = [
     Fault("svit without at", row(svit={"sum": "AAAAAAAA"}), f"{PLACE} $.svit: found Object missing required field `at`; {DAMAGED_HINT}"),
     Fault("svit without sum", row(svit={"at": "c0.0.2"}), f"{PLACE} $.svit: found Object missing required field `sum`; {DAMAGED_HINT}"),
     Fault("svit of another tool", row(svit={"at": "c0.0.2", "sum": "AAAAAAAA", "x": 1}), f"{PLACE} $.svit: found Object contains unknown field `x`; {DAMAGED_HINT}"),
-    Fault("svit at nowhere", row(svit={"at": "q0.0.2", "sum": "AAAAAAAA"}), f"{PLACE} $.svit: found sum does not fit; {DAMAGED_HINT}"),
+    Fault("svit at nowhere", row(svit={"at": "q0.0.2", "sum": "AAAAAAAA"}), f"{PLACE} $.svit.at: found 'q0.0.2'; {DAMAGED_HINT}"),
 ]  # fmt: skip
 BY_PROCESS = [
     fault for fault in FAULTY if fault.name in ("null", "odd turns", "absolute path", "svit null", "box without a size")
@@ -465,7 +465,7 @@ def test_damaged_provenance_in_a_sidecar_is_a_fault_of_its_record() -> None:
     Path("side.jsonl").write_bytes(lines[0] + lines[1].replace(b"c1.0.2", b"c1.0"))
     with pytest.raises(RecordError, match=r"\[provenance-damaged\]$") as caught:
         from_llava(FILE, "native", provenance="side.jsonl")
-    assert str(caught.value) == f"{FILE}:2 id={ID} $.svit: found sum does not fit; {DAMAGED_HINT}"
+    assert str(caught.value) == f"{FILE}:2 id={ID} $.svit.at: found 'c1.0'; {DAMAGED_HINT}"
     made = from_llava(FILE, "native", provenance="side.jsonl", on_error="skip")
     assert (made.counts["records_restored"], made.counts["records_skipped"]) == (1, 1)
 

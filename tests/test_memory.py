@@ -40,7 +40,7 @@ made = svit_datasets.to_llava(
 assert made.counts["records_skipped"] == 0, made.counts
 """
 FROM_LLAVA = """
-made = svit_datasets.from_llava(f"out.{size}.json", f"native.{size}")
+made = svit_datasets.from_llava(f"out.{size}.json", f"native.{size}", check=False)
 assert made.counts["records_restored"] == made.counts["records_read"] > 1000, made.counts
 """
 
