@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,7 +28,6 @@ from svit_datasets.records import Conversation, HubRecord, Turn
 from svit_datasets.visual_genome import parse_path
 
 UNKNOWN = -1
-_MARK_IN_WORD = re.compile(rf"\w{grounding.ST}\w")
 _NATIVE_ROLE = {llava: native for native, llava in ROLE_OF.items()}
 
 
@@ -87,6 +85,9 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
         return Back("edited", None, [opened])
     kept, place, turns = opened
     found = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
+    shown = parse_path(row.image or "")
+    if shown and shown[1] != place.image_id:
+        found.append(finding("provenance-image", f"image {shown[1]}, made for {place.image_id}", path="$.image"))
     roles = [t.role for t in turns]
     values = [strip_image(turns[0].value), *(t.value for t in turns[1:])]
     pieces = provenance.pieces_of(kept, len(values))
@@ -157,7 +158,10 @@ def _edited(
     texts: list[str] = []
     counts: Counter[str] = Counter()
     for i, value in enumerate(values):
-        native = _untouched(value, pieces[i], kept.text.get(str(i)), size_wh, options) if pieces else None
+        is_same = pieces is not None and kept.sum[10 + i : 11 + i] == provenance.turn_sum(value)
+        native = None
+        if is_same and pieces:
+            native = _untouched(value, pieces[i], kept.text.get(str(i)), size_wh, options)
         counts["turns_restored" if native is not None else "turns_inferred"] += 1
         if native is None:
             native = _infer_turn(strip_sentence(value) if i % 2 == 0 else value, size_wh, options, counts)
@@ -171,8 +175,8 @@ def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, o
         native = text if text is not None else provenance.restore_turn(value, piece)
     except ValueError:
         return None
-    if (size_wh is None and native != body) or _MARK_IN_WORD.search(native):
-        return None  # a mark in the middle of a word: the words before a box were edited
+    if size_wh is None and native != body:
+        return None
     written = (replace(options, box_rounding=rounding) for rounding in ("pixel", "exact"))
     return native if any(renderer(size_wh, o).turn(native).text == body for o in written) else None
 

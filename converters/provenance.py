@@ -2,14 +2,14 @@
 
 The key ``svit`` of a LLaVA record::
 
-    {"at": "r12345.3.2315000", "sum": "Ab3dE6gHij", "marks": "~|13:.472 .432 .962 .696", "topic": "..."}
+    {"at": "r12345.3.2315000", "sum": "Ab3dE6gHijKl", "marks": "~|13:.472 .432 .962 .696", "topic": "..."}
 
 ``at`` is the task's letter, the number of the native record, of the conversation in it, and the image id. ``sum``
-notices edits of roles and texts (6 characters) and damage of the provenance itself (4). ``marks`` has a piece for each
-turn, separated by ``|``: ``~`` when a formatting sentence was added behind the last line break, then for each group of
-boxes the length of its marked phrase and ``:`` (nothing for bare boxes) and the original coordinates, ``0.5`` as
-``.5``; groups are separated by ``;``. A turn that this does not restore character by character has its native text
-under ``text`` instead. ``topic`` and ``extra`` hold the rest.
+notices edits of roles and texts (6 characters), damage of the provenance itself (4), and which turns were edited (1
+for each). ``marks`` has a piece for each turn, separated by ``|``: ``~`` when a formatting sentence was added behind
+the last line break, then for each group of boxes the length of its marked phrase and ``:`` (nothing for bare boxes)
+and the original coordinates, ``0.5`` as ``.5``; groups are separated by ``;``. A turn that this does not restore
+character by character has its native text under ``text`` instead. ``topic`` and ``extra`` hold the rest.
 """
 
 from __future__ import annotations
@@ -91,6 +91,15 @@ def text_sum(roles: Sequence[str], values: Sequence[str]) -> str:
     6
     """
     return checksum([*roles, *values], 6)
+
+
+def turn_sum(value: str) -> str:
+    """Return the character of ``sum`` that tells which turn was edited.
+
+    >>> len(turn_sum("Why?"))
+    1
+    """
+    return checksum([value], 1)
 
 
 def own_sum(at: str, topic: str | UnsetType | None, marks: str, text: Mapping[str, str]) -> str:
@@ -177,7 +186,8 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
     marks = "|".join(kept) if any(kept) else ""
     letter, topic = TASKS[hub.task].letter, hub.conversation.topic
     at = f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}"
-    total = text_sum(roles, [r.text for r in rendered]) + own_sum(at, topic, marks, texts)
+    values = [r.text for r in rendered]
+    total = text_sum(roles, values) + own_sum(at, topic, marks, texts) + "".join(map(turn_sum, values))
     made: dict[str, Any] = {"at": at, "sum": total}
     if topic is not UNSET:
         made["topic"] = topic
@@ -263,7 +273,7 @@ def find_damage(kept: Provenance) -> str:
     >>> find_damage(Provenance("c0.0.1", "AAAAAAXX"))
     'a sum that does not fit the rest'
     """
-    if kept.sum[6:] != own_sum(kept.at, kept.topic, kept.marks, kept.text):
+    if kept.sum[6:10] != own_sum(kept.at, kept.topic, kept.marks, kept.text):
         return "a sum that does not fit the rest"
     extra = kept.extra
     known = _RECORD_KEYS & extra.record.keys() | _CONVERSATION_KEYS & extra.conversation.keys()

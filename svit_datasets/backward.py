@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from svit_datasets.boxes import Size
 from svit_datasets.check import Validator, validator
-from svit_datasets.containers import STDIN, open_source, path_names
+from svit_datasets.containers import STDIN, fault_error, open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Back
 from svit_datasets.converters.llava_layout import Options
@@ -146,6 +146,8 @@ class _Sorter:
         """Take in an element of the input."""
         counts = self._made.counts
         if item.fault is not None:
+            if item.fault.severity == "error" and not item.number:
+                raise fault_error(item.fault)  # nothing can be read of the file
             self._made.add(item.fault)
             if item.fault.severity == "error":
                 counts["records_read"] += 1

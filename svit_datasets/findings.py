@@ -47,7 +47,7 @@ RULES: dict[str, Rule] = {
     "record-number": Rule("error", "numbers of at most 4,300 digits", "write it as a string: Python's json, and so the trainer, refuses longer ones"),
     "record-depth": Rule("error", "fewer nested brackets", "no genuine record nests like this; leave it out with --on-error skip"),
     "record-duplicate-key": Rule("error", "each key once in an object", "keep one of the two; readers disagree about which counts"),
-    "record-shape": Rule("error", "a record that fits the schema", "see the schema of this layout: svit-convert schema NAME"),
+    "record-shape": Rule("error", "a record that fits the schema", "compare it with the schema: svit-convert schema native, llava-lenient or image_data"),
     # conversations, turns, tokens
     "no-conversations": Rule("error", "at least one conversation", "leave the record out; there is nothing to train on"),
     "no-turns": Rule("error", "at least one question and answer", "leave the conversation out; there is nothing to train on"),
@@ -78,6 +78,7 @@ RULES: dict[str, Rule] = {
     "provenance-damaged": Rule("error", "the svit key as to-llava wrote it", "restore the key, or remove it to convert by best effort"),
     "provenance-edited": Rule("warning", "the text that to-llava wrote", "converted from the edited text by best effort"),
     "provenance-conflict": Rule("error", "one text for each place in the native file", "pass the LLaVA files of one conversion only"),
+    "provenance-image": Rule("warning", "the image that the record was made for", "the id in the key svit was used; if the image was changed on purpose, remove the key"),
     "provenance-copy": Rule("note", "each conversation once", "nothing to do; the copy was counted and left out"),
     "row-extra-key": Rule("note", "the keys that to-llava wrote", "left out; the native layout has no place for it"),
     "row-lenient": Rule("warning", "a record that LLaVA's loader reads", "kept as it was; see the schema llava-lenient"),

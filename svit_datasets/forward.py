@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from svit_datasets.check import validator
-from svit_datasets.containers import open_source, path_names
+from svit_datasets.containers import fault_error, open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Format, Row
 from svit_datasets.converters.llava_layout import Options
@@ -102,7 +102,7 @@ def _read_all(inputs: list[tuple[str, TaskName]], made: Report, max_record_mb: i
         with open_source(name) as source, progress(name, source.total_bytes) as advance:
             for item in read_items(source, decode_native, max_record_mb=max_record_mb):
                 if item.fault is not None:
-                    _note(made, item.fault)
+                    _note(made, item.fault, is_whole_file=not item.number)
                 if item.record is not None:
                     index = next_index.get(task, 0)
                     next_index[task] = index + 1
@@ -111,7 +111,9 @@ def _read_all(inputs: list[tuple[str, TaskName]], made: Report, max_record_mb: i
                 advance(source.tell)
 
 
-def _note(made: Report, fault: Finding) -> None:
+def _note(made: Report, fault: Finding, *, is_whole_file: bool) -> None:
+    if fault.severity == "error" and is_whole_file:
+        raise fault_error(fault)  # no policy makes something of a file of which nothing can be read
     made.add(fault)
     if fault.severity == "error":
         made.counts["records_read"] += 1

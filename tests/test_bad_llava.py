@@ -43,9 +43,7 @@ from tests.helpers_cli import (
 
 FILE = "mix.json"
 ID = "conversation-2-0"
-SCHEMA_HINT = (
-    "expected a record that fits the schema; see the schema of this layout: svit-convert schema NAME [record-shape]"
-)
+SCHEMA_HINT = "expected a record that fits the schema; compare it with the schema: svit-convert schema native, llava-lenient or image_data [record-shape]"
 DAMAGED_HINT = "expected the svit key as to-llava wrote it; restore the key, or remove it to convert by best effort [provenance-damaged]"
 EMPTY_HINT = (
     "expected text; drop the pair: an empty value makes the whole conversation train on zero tokens [turn-empty]"
@@ -617,3 +615,23 @@ def test_sizes_of_unsafe_or_unknown_images_end_no_run() -> None:
     made = from_llava(FILE, "native", images="photos", on_error="skip")
     assert native_ids() == [1]
     assert made.counts["records_skipped"] == 2
+
+
+def test_another_image_than_the_record_was_made_for_is_told() -> None:
+    rows = make_rows(1, 2)
+    rows[1]["image"] = rows[0]["image"]
+    Path(FILE).write_bytes(encode(rows))
+    made = from_llava(FILE, "native")
+    assert native_ids() == [1, 2]
+    assert [str(f) for f in made.first] == [
+        f"{FILE}:2 id=conversation-2-0 $.image: found image 1, made for 2; expected the image that the record was made "
+        "for; the id in the key svit was used; if the image was changed on purpose, remove the key [provenance-image]"
+    ]
+
+
+@pytest.mark.parametrize("policy", ["raise", "skip", "collect"])
+def test_no_policy_makes_something_of_a_file_of_which_nothing_can_be_read(policy: Any) -> None:
+    Path(FILE).write_bytes(b"\x89PNG")
+    with pytest.raises(InputError, match=r"\[input-not-json\]$"):
+        from_llava(FILE, "native", on_error=policy)
+    assert tree(Path()) == {FILE}
