@@ -117,7 +117,16 @@ def _unpad(group: grounding.Group, size_wh: Size | None, counts: Counter[str]) -
     except OverflowError:
         return group.boxes
     counts["boxes_inverted"] += len(moved) // 4
+    counts["boxes_in_padding"] += _count_in_padding(group.coordinates, size_wh)
     return grounding.write_boxes(moved)
+
+
+def _count_in_padding(coordinates: Sequence[str], size_wh: Size) -> int:
+    """Return how many boxes reach into the padding by more than a pixel or two: a sign of another frame."""
+    axes = padded_axes(size_wh) * (len(coordinates) // 2)
+    places = [float(c) * axis.side_px - axis.offset_px for c, axis in zip(coordinates, axes, strict=True)]
+    is_out = [not -2 <= p <= axis.length_px + 2 for p, axis in zip(places, axes, strict=True)]
+    return sum(any(is_out[i : i + 4]) for i in range(0, len(is_out), 4))
 
 
 def error_bound(size_wh: Size) -> float:

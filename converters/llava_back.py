@@ -24,7 +24,7 @@ from svit_datasets.converters.llava_layout import (
 from svit_datasets.converters.llava_rows import Loose, decode_row
 from svit_datasets.converters.rendering import renderer
 from svit_datasets.findings import Finding, finding, quote
-from svit_datasets.records import Conversation, HubRecord, Turn
+from svit_datasets.records import TASKS, Conversation, HubRecord, Turn
 from svit_datasets.visual_genome import parse_path
 
 UNKNOWN = -1
@@ -61,7 +61,12 @@ def from_row(
     unsafe = _check_path(row.image)
     if svit is not None:
         back = _with_provenance(row, svit, size_of, options)
-    elif place is not None and row.turns and not infer.is_region_prompt([t.value for t in row.turns[::2]]):
+    elif (
+        options.infer
+        and place is not None
+        and row.turns
+        and not infer.is_region_prompt([t.value for t in row.turns[::2]])
+    ):
         back = _without_provenance(row, row.turns, place[1], size_of, options)
     else:
         warned = [msgspec.structs.replace(f, severity="warning") for f in unsafe]
@@ -115,7 +120,7 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
         image_id=place.image_id,
         record_index=place.record_index,
         conversation_index=place.conversation_index,
-        conversation=provenance.rebuild(kept, native_roles, texts),
+        conversation=provenance.rebuild(kept, native_roles, texts, has_turns=pieces is not None),
         image=row.image or "",
         record_extra=kept.extra.record,
     )
@@ -157,6 +162,7 @@ def _edited(
     """Return native texts of an edited conversation: exact for the turns that still render to what stands there."""
     texts: list[str] = []
     counts: Counter[str] = Counter()
+    is_referring = kept.at.startswith(TASKS["referring_qa"].letter)
     for i, value in enumerate(values):
         is_same = pieces is not None and kept.sum[10 + i : 11 + i] == provenance.turn_sum(value)
         native = None
@@ -164,21 +170,26 @@ def _edited(
             native = _untouched(value, pieces[i], kept.text.get(str(i)), size_wh, options)
         counts["turns_restored" if native is not None else "turns_inferred"] += 1
         if native is None:
-            native = _infer_turn(strip_sentence(value) if i % 2 == 0 else value, size_wh, options, counts)
+            has_sentence = pieces[i].startswith(provenance.ADDED_LINE) if pieces else is_referring and i % 2 == 0
+            native = _infer_turn(strip_sentence(value) if has_sentence else value, size_wh, options, counts)
         texts.append(native)
     return texts, _inferred(counts, size_wh)
 
 
 def _untouched(value: str, piece: str, text: str | None, size_wh: Size | None, options: Options) -> str | None:
+    """Return the native text of a turn if it renders to what stands there, in either frame; else None."""
     try:
         body = provenance.strip_added_line(value) if piece.startswith(provenance.ADDED_LINE) else value
         native = text if text is not None else provenance.restore_turn(value, piece)
     except ValueError:
         return None
-    if size_wh is None and native != body:
-        return None
-    written = (replace(options, box_rounding=rounding) for rounding in ("pixel", "exact"))
-    return native if any(renderer(size_wh, o).turn(native).text == body for o in written) else None
+    for coordinates in ("padded", "original"):
+        for rounding in ("pixel", "exact"):
+            written = replace(options, coordinates=coordinates, box_rounding=rounding)
+            is_sure = coordinates == "original" or size_wh is not None or not any(grounding.find(body))
+            if is_sure and renderer(size_wh, written).turn(native).text == body:
+                return native
+    return None
 
 
 def _infer_turn(text: str, size_wh: Size | None, options: Options, counts: Counter[str]) -> str:
@@ -230,6 +241,8 @@ def _without_provenance(
         image=row.image or "",
     )
     found = [finding("row-extra-key", quote(k), path=f"$.{k}") for k in row.other_keys]
+    if counts["boxes_in_padding"]:
+        found.append(finding("box-in-padding", f"{counts['boxes_in_padding']} boxes", path="$.conversations"))
     return Back("inferred", record, found, _inferred(counts, size_of(image_id)))
 
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from svit_datasets.boxes import Rounding
+from svit_datasets.errors import UsageError, choose
 from svit_datasets.records import TASKS, HubRecord, TaskName
 
 # The three sentences of SVIT's own LLaVA copy, behind every referring question.
@@ -41,14 +42,27 @@ class Options:
         box_rounding: ``pixel`` steps through whole pixels as SVIT's own copy does, ``exact`` does not.
         instruction: Whether a formatting sentence goes behind every referring question.
         seed: Chooses the sentences, together with each record's id.
+        infer: Whether, on the way back, records without provenance that look like SVIT's are converted by best
+            effort; otherwise they are foreign.
         provenance: ``inline`` keeps the way back in the key ``svit``, ``sidecar`` beside, ``none`` nowhere.
+
+    Raises:
+        UsageError: A value is none of these.
     """
 
     coordinates: Literal["padded", "original"] = "padded"
     box_rounding: Rounding = "pixel"
     instruction: bool = True
     seed: int = 0
+    infer: bool = True
     provenance: Literal["inline", "sidecar", "none"] = "inline"
+
+    def __post_init__(self) -> None:
+        choose("coordinates", self.coordinates, ("padded", "original"))
+        choose("box_rounding", self.box_rounding, ("pixel", "exact"))
+        choose("provenance", self.provenance, ("inline", "sidecar", "none"))
+        if type(self.seed) is not int or type(self.instruction) is not bool:
+            raise UsageError(f"seed={self.seed!r}, instruction={self.instruction!r}: expected an int and a bool")
 
 
 def make_id(hub: HubRecord) -> str:

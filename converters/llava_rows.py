@@ -74,6 +74,8 @@ def _loose(raw: bytes | memoryview) -> Loose:
     parts = _OBJECT.decode(raw)
     str(raw, "utf-8")
     refuse_duplicate_keys(raw)
+    if "image_id" in parts and "image" not in parts:
+        raise msgspec.ValidationError("Expected a LLaVA record, got a native one (svit-convert to-llava converts it)")
     known = {name: parts.pop(name, None) for name in ("id", "image", "conversations", "svit")}
     row_id = _as(known["id"], str) or _as(known["id"], int)
     svit = known["svit"]

@@ -2,7 +2,7 @@
 
 The key ``svit`` of a LLaVA record::
 
-    {"at": "r12345.3.2315000", "sum": "Ab3dE6gHijKl", "marks": "~|13:.472 .432 .962 .696", "topic": "..."}
+    {"at": "r12345.3.2315353", "sum": "Ab3dE6gHijKl", "marks": "~|13:.472 .432 .962 .696", "topic": "..."}
 
 ``at`` is the task's letter, the number of the native record, of the conversation in it, and the image id. ``sum``
 notices edits of roles and texts (6 characters), damage of the provenance itself (4), and which turns were edited (1
@@ -15,6 +15,7 @@ character by character has its native text under ``text`` instead. ``topic`` and
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -39,7 +40,7 @@ from svit_datasets.records import (
 )
 
 ADDED_LINE = "~"
-_AT = re.compile(r"([cxrd])([0-9]{1,18})\.([0-9]{1,18})\.([0-9]+)")
+_AT = re.compile(r"([cxrd])([0-9]{1,18})\.([0-9]{1,18})\.([0-9]{1,400})")
 _RECORD_KEYS = {"image_id", "conversations"}
 _CONVERSATION_KEYS = {"topic", "content"}
 _TURN_KEYS = {"from", "value"}
@@ -80,7 +81,9 @@ def checksum(parts: Sequence[str], length: int) -> str:
     >>> checksum(["human", "gpt", "Why?", "So."], 6) == checksum(["human", "gpt", "Why? ", "So."], 6)
     False
     """
-    digest = blake2b("\x1e".join(parts).encode("utf-8", "surrogatepass"), digest_size=6).digest()
+    digest = blake2b(
+        "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass"), digest_size=6
+    ).digest()
     return base64.urlsafe_b64encode(digest)[:length].decode("ascii")
 
 
@@ -102,14 +105,15 @@ def turn_sum(value: str) -> str:
     return checksum([value], 1)
 
 
-def own_sum(at: str, topic: str | UnsetType | None, marks: str, text: Mapping[str, str]) -> str:
+def own_sum(at: str, topic: str | UnsetType | None, marks: str, text: Mapping[str, str], extra: object = None) -> str:
     """Return the part of ``sum`` that notices damage of the provenance itself.
 
     >>> len(own_sum("c0.0.1", None, "", {}))
     4
     """
     topics = ["" if topic is UNSET else repr(topic)]
-    return checksum([at, *topics, marks, *(f"{k} {text[k]}" for k in sorted(text))], 4)
+    extras = [json.dumps(json.loads(msgspec.json.encode(extra)), sort_keys=True)] if extra else []
+    return checksum([at, *topics, marks, *(f"{k} {text[k]}" for k in sorted(text)), *extras], 4)
 
 
 def strip_added_line(value: str) -> str:
@@ -187,7 +191,8 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
     letter, topic = TASKS[hub.task].letter, hub.conversation.topic
     at = f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}"
     values = [r.text for r in rendered]
-    total = text_sum(roles, values) + own_sum(at, topic, marks, texts) + "".join(map(turn_sum, values))
+    extra = _extra(hub)
+    total = text_sum(roles, values) + own_sum(at, topic, marks, texts, extra) + "".join(map(turn_sum, values))
     made: dict[str, Any] = {"at": at, "sum": total}
     if topic is not UNSET:
         made["topic"] = topic
@@ -195,7 +200,6 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
         made["marks"] = marks
     if texts:
         made["text"] = texts
-    extra = _extra(hub)
     if extra:
         made["extra"] = extra
     return made
@@ -218,8 +222,8 @@ def _extra(hub: HubRecord) -> dict[str, Any]:
 def parse_place(at: str) -> Place | None:
     """Return the place that ``at`` names, None if it is none.
 
-    >>> parse_place("r12345.3.2315000")
-    Place(task='referring_qa', record_index=12345, conversation_index=3, image_id=2315000)
+    >>> parse_place("r12345.3.2315353")
+    Place(task='referring_qa', record_index=12345, conversation_index=3, image_id=2315353)
     """
     match = _AT.fullmatch(at)
     if not match:
@@ -239,15 +243,17 @@ def pieces_of(provenance: Provenance, turns: int) -> list[str] | None:
     return pieces if len(pieces) == turns else None
 
 
-def rebuild(provenance: Provenance, roles: Sequence[str], texts: Sequence[str]) -> Conversation:
-    """Return the native conversation: texts, topic and unknown keys.
+def rebuild(
+    provenance: Provenance, roles: Sequence[str], texts: Sequence[str], *, has_turns: bool = True
+) -> Conversation:
+    """Return the native conversation: texts, topic and unknown keys; those of turns only if ``has_turns`` still fits.
 
     >>> rebuild(Provenance("c0.0.1", "", topic="T"), ["user", "gpt"], ["Why?", "So."]).topic
     'T'
     """
     extra = provenance.extra
     content = [
-        TurnWithExtra(role, text, extra.turns[str(i)]) if str(i) in extra.turns else Turn(role, text)
+        TurnWithExtra(role, text, extra.turns[str(i)]) if has_turns and str(i) in extra.turns else Turn(role, text)
         for i, (role, text) in enumerate(zip(roles, texts, strict=True))
     ]
     if extra.conversation:
@@ -273,9 +279,11 @@ def find_damage(kept: Provenance) -> str:
     >>> find_damage(Provenance("c0.0.1", "AAAAAAXX"))
     'a sum that does not fit the rest'
     """
-    if kept.sum[6:10] != own_sum(kept.at, kept.topic, kept.marks, kept.text):
-        return "a sum that does not fit the rest"
     extra = kept.extra
+    parts = {"record": extra.record, "conversation": extra.conversation, "turns": extra.turns}
+    held = {name: part for name, part in parts.items() if part}
+    if kept.sum[6:10] != own_sum(kept.at, kept.topic, kept.marks, kept.text, held):
+        return "a sum that does not fit the rest"
     known = _RECORD_KEYS & extra.record.keys() | _CONVERSATION_KEYS & extra.conversation.keys()
     known |= {key for turn in extra.turns.values() for key in _TURN_KEYS & turn.keys()}
     return f"{', '.join(sorted(known))} among unknown keys" if known else ""

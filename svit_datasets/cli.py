@@ -42,7 +42,8 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 def cli() -> None:
     """Convert SVIT between its native files and the LLaVA-v1.5 layout, without losing a character.
 
-    Exit status: 0 done, 1 faults in records or differences, 2 wrong usage, unusable input or output.
+    Exit status: 0 done (faults left out with --on-error skip are done), 1 faults in records or differences, 2 wrong
+    usage, unusable input or output, 130 interrupted.
     """
 
 
@@ -72,12 +73,19 @@ def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
         provenance=given["provenance"],
     )
     report = svit_datasets.to_llava(inputs, given["output"], task=given["task"], options=options, **_common(given))
-    _close(report, f"{report.counts['records_written']:,} records from {report.counts['records_read']:,} images")
+    _close(
+        report, f"{report.counts['records_written']:,} records from {report.counts['records_read']:,} native records"
+    )
 
 
 @cli.command("from-llava")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the native files.")
+@click.option(
+    "--no-infer",
+    is_flag=True,
+    help="Take every record without provenance for foreign, even one that looks like SVIT's.",
+)
 @click.option("--rest", metavar="FILE", help="Write records that are not SVIT's here, untouched.")
 @click.option("--provenance", metavar="FILE", help="The sidecar; by default INPUT.svit.jsonl if it is there.")
 @_shared
@@ -92,10 +100,10 @@ def from_llava(inputs: tuple[str, ...], **given: Any) -> None:
         given["output"],
         rest=given["rest"],
         provenance=given["provenance"],
-        options=svit_datasets.Options(coordinates=given["coordinates"]),
+        options=svit_datasets.Options(coordinates=given["coordinates"], infer=not given["no_infer"]),
         **_common(given),
     )
-    kinds = ("restored", "edited", "inferred", "foreign")
+    kinds = ("restored", "edited", "inferred", "foreign", "copies")
     told = ", ".join(f"{report.counts[f'records_{k}']:,} {k}" for k in kinds if report.counts[f"records_{k}"])
     _close(report, f"{report.counts['records_read']:,} records: {told or 'none of use'}")
     if report.counts["records_foreign"] and not given["rest"]:
@@ -142,8 +150,17 @@ def sample(folder: str) -> None:
 
 @cli.command()
 @click.argument("source", metavar="INPUT")
-@click.option("--images", multiple=True, required=True, metavar="ROOT", help="Folder, zip: as in to-llava.")
+@click.option(
+    "--images", multiple=True, required=True, metavar="ROOT", help="Folder or zip with the images: as in to-llava."
+)
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder for the pictures.")
+@click.option(
+    "--coordinates",
+    type=click.Choice(["padded", "original"]),
+    default="padded",
+    show_default=True,
+    help="Frame of a LLaVA file's boxes.",
+)
 @click.option("--id", "image_ids", type=int, multiple=True, help="Image to draw; may be given more than once.")
 @click.option("--limit", type=click.IntRange(1), default=8, show_default=True, help="Images at most, without --id.")
 @click.option("--overwrite", is_flag=True, help="Replace existing pictures.")

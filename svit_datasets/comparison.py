@@ -35,8 +35,18 @@ class Difference(NamedTuple):
     right: str
 
     def __str__(self) -> str:
-        left, right = (text[:100] or "nothing" for text in (self.left, self.right))
-        return f"{self.file}:{self.record} {self.path}: {left} is {right} in the other"
+        left, right = _around_difference(self.left, self.right)
+        return f"{self.file}:{self.record} {self.path}: {left or 'nothing'}, in the other {right or 'nothing'}"
+
+
+def _around_difference(left: str, right: str) -> tuple[str, str]:
+    """Return two texts shortened to where they begin to differ."""
+    same = next((i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
+    start = max(0, same - 20) if same > 60 else 0
+    head = "..." if start else ""
+    texts = ((text, f"{head}{text[start : start + 100]}") for text in (left, right))
+    first, second = (shown + ("..." if len(text) > start + 100 else "") for text, shown in texts)
+    return first, second
 
 
 def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
@@ -76,6 +86,7 @@ def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
 
 def _is_folder(path: Path) -> bool:
     try:
+        path.stat()
         return path.is_dir()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

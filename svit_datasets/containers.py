@@ -33,6 +33,21 @@ def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
     return [str(paths)] if isinstance(paths, str | Path) else [str(p) for p in paths]
 
 
+def check_exists(name: str) -> str:
+    """Return ``name``; raise ``InputError`` where there is no such file, or it is a folder."""
+    if name == STDIN:
+        return name
+    try:
+        path = Path(name)
+        path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise input_error(finding("input-missing", reason.lower(), file=name)) from error
+    if path.is_dir():
+        raise input_error(finding("input-missing", "is a directory", file=name))
+    return name
+
+
 @dataclass(frozen=True)
 class Source:
     """An open input.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -13,7 +13,7 @@ from svit_datasets.boxes import Size, padded_axes
 from svit_datasets.containers import fault_error, input_error, open_source, path_names
 from svit_datasets.converters.infer import infer_phrase
 from svit_datasets.converters.llava_rows import decode_row
-from svit_datasets.errors import SvitError, UsageError
+from svit_datasets.errors import SvitError, UsageError, choose
 from svit_datasets.findings import Finding, finding
 from svit_datasets.images import Images, read_size
 from svit_datasets.readers import decode_native, read_items
@@ -53,6 +53,7 @@ def draw(
     output: str | Path,
     *,
     images: Iterable[str | Path] | str | Path,
+    coordinates: Literal["padded", "original"] = "padded",
     image_ids: Iterable[int] = (),
     limit: int = 8,
     overwrite: bool = False,
@@ -61,8 +62,9 @@ def draw(
 
     Args:
         source: A native or LLaVA file; which one shows in its records.
-        output: Folder for ``ID.native.png`` and ``ID.padded.png``.
+        output: Folder for ``ID.native.png``, and ``ID.padded.png`` or ``ID.original.png``.
         images: As in ``to_llava``; image files are needed.
+        coordinates: The frame of a LLaVA file's boxes.
         image_ids: Which images; by default the first ``limit`` that have boxes.
         limit: How many images at most where ``image_ids`` is empty.
         overwrite: Whether existing pictures may be replaced.
@@ -77,13 +79,15 @@ def draw(
     """
     wanted = set(image_ids)
     boxes: dict[tuple[int, str], list[Labelled]] = {}
-    for key, found in _boxes(str(source)):
+    choose("coordinates", coordinates, ("padded", "original"))
+    for key, found in _boxes(str(source), coordinates):
         if key[0] in wanted or (not wanted and (key in boxes or len(boxes) < limit)):
             kept = boxes.setdefault(key, [])
             known = {b.box_xyxy for b in kept}
             kept += {b.box_xyxy: b for b in reversed(found) if b.box_xyxy not in known}.values()
     if not boxes:
-        raise UsageError(f"{source}: no boxes found; pass a referring file, native or LLaVA")
+        asked = f" for {', '.join(map(str, sorted(wanted)))}" if wanted else ""
+        raise UsageError(f"{source}: no boxes found{asked}; pass a referring file, native or LLaVA, with these images")
     written = []
     with Images(path_names(images)) as pictures, OutputSet(overwrite=overwrite) as outputs:
         for (image_id, frame), labelled in boxes.items():
@@ -95,7 +99,7 @@ def draw(
     return written
 
 
-def _boxes(name: str) -> Iterator[tuple[tuple[int, str], list[Labelled]]]:
+def _boxes(name: str, llava_frame: str) -> Iterator[tuple[tuple[int, str], list[Labelled]]]:
     """Yield ``(image id, frame)`` and labelled boxes of every record that has some."""
     with open_source(name) as source:
         for item in read_items(source, _decode):
@@ -104,11 +108,11 @@ def _boxes(name: str) -> Iterator[tuple[tuple[int, str], list[Labelled]]]:
             image_id, frame, texts = item.record or (None, "", [])
             found = [box for text in texts for box in label_boxes(text)]
             if found and image_id is not None:
-                yield (image_id, frame), found
+                yield (image_id, frame or llava_frame), found
 
 
 def _decode(raw: bytes | memoryview) -> tuple[int | None, str, list[str]]:
-    """Return image id, frame and texts of a native or a LLaVA record."""
+    """Return image id, ``native`` or '', and texts of a native or a LLaVA record."""
     if "image_id" in msgspec.json.decode(raw, type=dict[str, msgspec.Raw]):
         record = decode_native(raw)
         return record.image_id, "native", [t.value for c in record.conversations for t in c.content]
@@ -116,7 +120,7 @@ def _decode(raw: bytes | memoryview) -> tuple[int | None, str, list[str]]:
     if row.turns is None:
         raise msgspec.ValidationError("Expected turns of {from, value} - at `$.conversations`")
     place = parse_path(row.image or "")
-    return place[1] if place else None, "padded", [t.value for t in row.turns]
+    return place[1] if place else None, "", [t.value for t in row.turns]
 
 
 def label_boxes(text: str) -> list[Labelled]:

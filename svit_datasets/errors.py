@@ -32,6 +32,17 @@ class UsageError(SvitError, ValueError):
     """The options do not fit together."""
 
 
+def choose(name: str, value: object, values: tuple[str, ...]) -> None:
+    """Raise ``UsageError`` where an option has none of its values.
+
+    >>> choose("on_error", "ignore", ("raise", "skip"))
+    Traceback (most recent call last):
+    svit_datasets.errors.UsageError: on_error='ignore': expected one of raise, skip
+    """
+    if value not in values:
+        raise UsageError(f"{name}={value!r}: expected one of {', '.join(values)}")
+
+
 class InputError(SvitError, OSError):
     """A file or folder cannot be used at all: missing, empty, truncated, not JSON."""
 

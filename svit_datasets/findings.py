@@ -33,6 +33,7 @@ RULES: dict[str, Rule] = {
     "input-not-json": Rule("error", "a JSON array '[...]' or one JSON object a line", "pass a .json, .jsonl, .gz or .zip of SVIT records"),
     "input-encoding": Rule("error", "UTF-8", "convert it first with iconv"),
     "input-syntax": Rule("error", "records separated by ',' and closed by ']'", "mend the file by hand at that byte, or fetch it again"),
+    "input-rest": Rule("error", "records that begin like those before", "mend the record before it by hand: what follows it in this file was not read"),
     "input-truncated": Rule("error", "a ']' at the end", "fetch the file again, or keep what came before with --on-error skip"),
     "input-damaged": Rule("error", "an archive that unpacks", "fetch the archive again and compare its checksum"),
     "input-bomb": Rule("error", "an archive of ordinary text", "do not unpack it; ask where it came from"),
@@ -61,6 +62,7 @@ RULES: dict[str, Rule] = {
     "box-malformed": Rule("warning", "[x1, y1, x2, y2], four numbers", "left as text, in no frame; correct it in the source"),
     "box-outside": Rule("warning", "fractions of the image, 0 to 1", "converted all the same; correct it in the source"),
     "box-inverted": Rule("warning", "x1 <= x2 and y1 <= y2", "converted all the same; correct it in the source"),
+    "box-in-padding": Rule("warning", "boxes on the image", "they reach into the padding and were cut at the image's edge: if the file was made for a trainer that does not pad, pass --coordinates original"),
     "marks-unbalanced": Rule("warning", "every <st> closed by an <ed>", "the mark was dropped from the text; correct it in the source"),
     # images
     "image-unknown": Rule("error", "a Visual Genome id, or an image under --images", "check image_id, or pass the folder that holds the image"),
@@ -69,6 +71,7 @@ RULES: dict[str, Rule] = {
     "image-too-large": Rule("error", "fewer pixels than Pillow's limit", "no genuine photo is that large; replace the file"),
     "image-size-differs": Rule("warning", "the same size in image_data.json and in the file", "image_data.json was used; check that the file is the original"),
     "image-size-unknown": Rule("error", "the image's size, to place its boxes", "pass --images with the images or image_data.json"),
+    "image-folder-differs": Rule("warning", "the image in the folder that Visual Genome has it in", "move the file: the trainer looks for it where the record says"),
     "image-path-unsafe": Rule("error", "a relative path below the image folder", "make the path relative, without '..'"),
     "image-folder-guessed": Rule("note", "an id in Visual Genome's index or an image in VG_100K or VG_100K_2", "put the image under vg/VG_100K for the trainer"),
     "image-data-entry": Rule("error", "{image_id, width, height} with positive whole numbers", "correct the entry in image_data.json"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from svit_datasets.check import validator
-from svit_datasets.containers import fault_error, open_source, path_names
+from svit_datasets.containers import check_exists, fault_error, open_source, path_names
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Format, Row
 from svit_datasets.converters.llava_layout import Options
@@ -77,7 +77,7 @@ def to_llava(
     """
     options = options or Options()
     names = path_names(inputs)
-    tasks = [task_of(name, task) for name in names]
+    tasks = [task_of(check_exists(name), task) for name in names]
     roots = path_names(images)
     made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     if report is not None:

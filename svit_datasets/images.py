@@ -71,7 +71,9 @@ class ZipStore:
             self._zip = stack.enter_context(zipfile.ZipFile(path))
         except (zipfile.BadZipFile, OSError) as error:
             raise input_error(finding("input-damaged", str(error), file=self.name)) from error
-        self._members = {m.filename: m for m in self._zip.infolist() if m.filename.endswith(".jpg")}
+        self._members = {
+            "/".join(m.filename.split("/")[-2:]): m for m in self._zip.infolist() if m.filename.endswith(".jpg")
+        }
         if not self._members:
             raise input_error(
                 finding("input-missing", "no images", file=self.name, expected="a zip with .jpg files in it")
@@ -190,6 +192,9 @@ class Images:
         elif size_wh and header_wh != size_wh:
             found = "{} x {} in image_data.json, {} x {} in {}".format(*size_wh, *header_wh, store)
             notes.append(finding("image-size-differs", found, path="$.image_id"))
+        if folder and seen_folder and seen_folder != folder:
+            found = f"{seen_folder}/{image_id}.jpg in {store}"
+            notes.append(finding("image-folder-differs", found, expected=f"it in {folder}", path="$.image_id"))
         known = folder or seen_folder
         if not known:
             notes.append(_guessed(image_id))
@@ -227,7 +232,7 @@ class Images:
         Raises:
             RecordError: No root holds it.
         """
-        place = self._find(image_id, visual_genome.folder_of(image_id))
+        place = self._find(image_id, visual_genome.folder_of(image_id) or self._folders.get(image_id))
         if place is None:
             fault = finding("image-missing", "no such image", id=image_id)
             raise RecordError(str(fault), fault)

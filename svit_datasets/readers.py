@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from svit_datasets.containers import Source, fault_error, open_source
 from svit_datasets.diagnosis import MAX_DIGITS, count_keys, refuse_duplicate_keys
-from svit_datasets.errors import InputError, UsageError
+from svit_datasets.errors import InputError, UsageError, choose
 from svit_datasets.findings import Finding
 from svit_datasets.records import (
     TASKS,
@@ -84,6 +84,9 @@ def decode_native(raw: bytes | memoryview) -> NativeRecord:
     try:
         record = _STRICT.decode(raw)
     except msgspec.ValidationError:
+        if b'"image_id"' not in bytes(raw) and b'"human"' in bytes(raw):
+            message = "Expected a native record, got a LLaVA one (svit-convert from-llava converts it)"
+            raise msgspec.ValidationError(message) from None
         _LENIENT.decode(raw)  # raises again where more than unknown keys is wrong, with the full path
         refuse_duplicate_keys(raw, max_digits=MAX_DIGITS)
         str(raw, "utf-8")
@@ -209,6 +212,7 @@ def read(
         InputError: The file as a whole cannot be used.
         RecordError: A record is at fault and ``on_error`` is ``raise``.
     """
+    choose("on_error", on_error, ("raise", "skip"))
     with open_source(path) as source:
         for item in read_items(source, decode_native, max_record_mb=max_record_mb):
             if item.record is not None:

@@ -2,7 +2,7 @@
 
 The native layout (SVIT's ``data/*.json``)::
 
-    {"image_id": 2315000, "conversations": [{"topic": "...", "content": [{"from": "user", "value": "..."},
+    {"image_id": 2315353, "conversations": [{"topic": "...", "content": [{"from": "user", "value": "..."},
                                                                          {"from": "gpt", "value": "..."}]}]}
 """
 

@@ -15,7 +15,7 @@ import msgspec
 from svit_datasets import VERSION
 from svit_datasets.check import validator
 from svit_datasets.containers import fault_error
-from svit_datasets.errors import FindingsError, SvitError, UsageError
+from svit_datasets.errors import FindingsError, SvitError, UsageError, choose
 from svit_datasets.findings import Finding
 from svit_datasets.writers import JsonList, OutputSet, close_quietly, encode_ascii, is_same, refuse_target
 
@@ -45,6 +45,7 @@ class Report:
         on_error: OnError = "raise",
         keep_all: bool = False,
     ) -> None:
+        choose("on_error", on_error, ("raise", "skip", "collect"))
         self.command = command
         self.inputs = [str(i) for i in inputs]
         self.options = dict(options)

@@ -30,7 +30,9 @@ _SCANNER = json.JSONDecoder(parse_constant=float, parse_int=str)
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 CHUNK_BYTES = 1 << 20
 _GUESS_BYTES = 8 << 20
+_KEYS_KEPT = 16
 _SCAN_BYTES = 1 << 16
+_CUT_CHARACTERS = 16  # a cut literal, number or escape is at fault this far from the end at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class _Window:
 
     def __init__(self, read: Read, limit: int) -> None:
         self._read, self.limit = read, limit
+        self.keys: set[bytes] = set()  # first keys of the records so far
         self.data, self.pos, self.base, self.at_end = b"", 0, 0, False
 
     def more(self) -> bool:
@@ -194,6 +197,9 @@ def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         value = _next_value(window, number, decode)
         yield value
         if value.is_last:
+            if value.fault and value.fault.code.startswith("record-"):
+                begin = window.base + window.pos + 1
+                yield _end(number, finding("input-rest", f"no further record behind byte {begin} could be told apart"))
             return
         if value.is_passed:
             continue
@@ -241,9 +247,12 @@ def _decoded(window: _Window, number: int, raw: memoryview, decode: Callable[[by
     if len(raw) > window.limit:
         return Value(number, raw, fault=finding("record-too-large", f"a record of over {window.limit >> 20} MB"))
     try:
-        return Value(number, raw, decode(raw))
+        value = decode(raw)
     except (ValueError, RecursionError) as error:
         return Value(number, raw, fault=diagnose(bytes(raw), error))
+    if len(window.keys) < _KEYS_KEPT and (key := _FIRST_KEY.match(raw)):
+        window.keys.add(key[0])
+    return Value(number, raw, value)
 
 
 def _guess_length(window: _Window) -> int:
@@ -286,9 +295,10 @@ def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
         except json.JSONDecodeError as error:
             if len(data) > window.limit:
                 return _too_large(window, number)
-            if can_grow:
+            is_cut = error.pos > len(text) - _CUT_CHARACTERS or error.msg.startswith("Unterminated string")
+            if can_grow and is_cut:
                 continue
-            return _syntax_fault(window, number, text, error)
+            return _syntax_fault(window, number, text, error, is_whole=not can_grow)
         if can_grow and _NUMBER_GOES_ON.fullmatch(text, end):
             continue
         raw = memoryview(data)[: len(text[:end].encode("utf-8", "surrogateescape"))]
@@ -307,24 +317,31 @@ def _too_large(window: _Window, number: int) -> Value[T]:
     return _end(number, fault, head)
 
 
-def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecodeError) -> Value[T]:
+def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecodeError, *, is_whole: bool) -> Value[T]:
     before = len(text[: error.pos].encode("utf-8", "surrogateescape"))
     at_byte = window.base + window.pos + before + 1
     if window.data[window.pos :].lstrip(_SPACE)[:1] == b"]":
         fault = finding("input-syntax", f"a ',' before the closing ']', at byte {at_byte}")
         return _end(number, fault)
-    found = f"{error.msg} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
+    found = f"{error.msg.removesuffix(' at')} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
     broken: Value[T] = _broken(window, number, finding("record-syntax", found))
     rest = text.rstrip()
-    if broken.is_last and (error.pos >= len(rest) or not rest.endswith("]")):
+    if broken.is_last and is_whole and (error.pos >= len(rest) or not rest.endswith("]")):
         return _end(number, finding("input-truncated", f"the end of the file inside record {number} ({found})"))
     return broken
 
 
+def _find_next(window: _Window) -> int:
+    """Return where the next record begins, by any first key that was seen so far; -1 if none does."""
+    own = _FIRST_KEY.match(window.data, window.pos)
+    keys = window.keys | ({own[0]} if own else set())
+    found = [window.find(key, len(own[0]) if own else 1, window.limit) for key in keys]
+    return min((at for at in found if at >= 0), default=-1)
+
+
 def _broken(window: _Window, number: int, fault: Finding) -> Value[T]:
-    """Return a record that cannot be parsed: it is taken to end where the next one begins."""
-    marker = _FIRST_KEY.match(window.data, window.pos)
-    length = window.find(marker[0], len(marker[0]), window.limit) if marker else -1
+    """Return a record that cannot be parsed: it ends where the next one begins with a first key seen so far."""
+    length = _find_next(window)
     if length < 0:
         return _end(number, fault, window.data[window.pos : window.pos + 10_000])
     raw = window.data[window.pos : window.pos + length].rstrip(_SPACE).removesuffix(b",")

@@ -136,7 +136,7 @@ class OutputSet:
         refuse_target(path, inputs=self._inputs, overwrite=self._overwrite)
         try:
             self._make_folder(path.parent)
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+            handle, temporary = tempfile.mkstemp(prefix=".svit-", suffix=".part", dir=path.parent)
             self._parts.append(Path(temporary))
         except OSError as error:
             raise output_error(name, error) from error
@@ -188,27 +188,35 @@ class OutputSet:
             except OSError as error:
                 raise output_error(name, error) from error
         mode = 0o666 & ~_umask()
-        new: list[Path] = []
-        for name, stream, temporary in self._open:
-            if temporary is not None:
-                stream.close()
-                self._rename(temporary, Path(name), mode, new)
-            elif name == STDOUT:
+        for name, stream, _ in self._open:
+            if name == STDOUT:
                 _send(stream)
-            stream.close()
-
-    def _rename(self, temporary: Path, target: Path, mode: int, new: list[Path]) -> None:
-        """Give a file its name; where that fails, take back the names that this set has given before."""
-        is_new = not target.exists()
+        done: list[tuple[Path, Path | None]] = []
         try:
-            temporary.chmod(mode)
-            temporary.replace(target)
-        except OSError as error:
-            for path in new:
-                path.unlink(missing_ok=True)
-            raise output_error(str(target), error) from error
-        if is_new:
-            new.append(target)
+            for name, stream, temporary in self._open:
+                stream.close()
+                if temporary is not None:
+                    temporary.chmod(mode)
+                    done.append((Path(name), self._keep(Path(name))))
+                    temporary.replace(name)
+        except BaseException as error:
+            for target, before in done:
+                target.unlink(missing_ok=True) if before is None else before.replace(target)
+            if isinstance(error, OSError):
+                raise output_error(name, error) from error
+            raise
+        for _, before in done:
+            if before is not None:
+                before.unlink()
+
+    def _keep(self, target: Path) -> Path | None:
+        """Return a second name for a file that is about to be replaced, to take it back; None if there is none."""
+        if not target.is_file():
+            return None
+        before = target.with_name(f".svit-{os.urandom(6).hex()}.part")
+        self._parts.append(before)
+        os.link(target, before)
+        return before
 
     def _discard(self) -> None:
         for _, stream, _ in self._open:

@@ -324,7 +324,7 @@ BAD_FILES = [
     BadFile("cut at the bracket", b"[", f"{FILE}:1: found the end of the file inside record 1 (Expecting value at byte 2: ''); {CUT_HINT}"),
     BadFile("cut behind a record", GOOD[:-1], f"{FILE}:2: found the end of the file behind the record, at byte {len(GOOD)}; {CUT_HINT}", kept=2),
     BadFile("cut behind a comma", GOOD[: len(element("1")) + 2], f"{FILE}:2: found the end of the file inside record 2 (Expecting value at byte {FIRST + 3}: ''); {CUT_HINT}", kept=1),
-    BadFile("cut in a text", GOOD[:-7], f"{FILE}:2: found the end of the file inside record 2 (Unterminated string starting at at byte {len(GOOD) - 8}: 'from\":\"gpt\",\"value\":\"b'); {CUT_HINT}", kept=1),
+    BadFile("cut in a text", GOOD[:-7], f"{FILE}:2: found the end of the file inside record 2 (Unterminated string starting at byte {len(GOOD) - 8}: 'from\":\"gpt\",\"value\":\"b'); {CUT_HINT}", kept=1),
     BadFile("no comma", GOOD.replace(b"}, {\"image", b"} {\"image"), f"{FILE}:1: found '{{' behind the record, at byte {FIRST + 3}; {SYNTAX_HINT}", kept=2),
     BadFile("a comma too many", GOOD[:-1] + b",]", f"{FILE}:3: found a ',' before the closing ']', at byte {len(GOOD) + 1}; {SYNTAX_HINT}", kept=2),
     BadFile("text behind", GOOD + b" and more", f"{FILE}:2: found 'and more' behind the closing ']', at byte {len(GOOD) + 2}; {SYNTAX_HINT}", kept=2),
@@ -1003,3 +1003,39 @@ def test_no_code_is_without_a_test() -> None:
         Path(__file__).with_name(f"test_{name}.py").read_text("utf-8") for name in ("bad_input", "bad_llava")
     )
     assert [code for code in RULES if f"[{code}]" not in texts and f"\\[{code}\\]" not in texts] == []
+
+
+def test_an_image_in_the_other_folder_is_told() -> None:
+    save_photo(Path("photos/VG_100K_2/2.jpg"), (4, 4))
+    Path("photos/VG_100K").mkdir()
+    write_array(element("2"))
+    made = to_llava(FILE, "out.json", images="photos")
+    assert [str(f) for f in made.first] == [
+        f"{FILE}:1 id=2 $.image_id: found VG_100K_2/2.jpg in photos; expected it in VG_100K; move the file: the trainer "
+        "looks for it where the record says [image-folder-differs]"
+    ]
+
+
+def test_what_could_not_be_read_behind_a_broken_record_is_told() -> None:
+    broken = b'{"x": 5, "y": }'
+    write_array(element("1"), broken, b'{"z": 1}')
+    made = to_llava(FILE, "out.json", on_error="skip")
+    assert made.by_code == {"record-syntax": 1, "input-rest": 1}
+    assert re.fullmatch(
+        rf"{FILE}:2: found no further record behind byte \d+ could be told apart; expected records that begin like those "
+        r"before; mend the record before it by hand: what follows it in this file was not read \[input-rest\]",
+        str(made.first[1]),
+    )
+
+
+@pytest.mark.parametrize("broken", [b'{"x": 5, "y": }', b'{,"image_id": 4}', b'{"image_id" 4}', b'"image_id": 4}'])
+def test_the_records_behind_a_broken_one_are_read(broken: bytes) -> None:
+    write_array(element("1"), broken, *(element(str(i)) for i in range(5, 9)))
+    made = to_llava(FILE, "out.json", on_error="skip")
+    assert ids_of("out.json")[-3:] == [f"conversation-{i}-0" for i in (6, 7, 8)], made.first
+
+
+def test_an_early_fault_in_a_large_file_is_named_as_what_it_is() -> None:
+    write_array(element("1"), b'{"image_id": 1 2}', *(element(str(i)) for i in range(3, 20_000)))
+    with pytest.raises(RecordError, match=r"^conversation\.json:2 id=1: found Expecting ',' delimiter at byte \d+"):
+        to_llava(FILE, "out.json", max_record_mb=1)

@@ -635,3 +635,39 @@ def test_no_policy_makes_something_of_a_file_of_which_nothing_can_be_read(policy
     with pytest.raises(InputError, match=r"\[input-not-json\]$"):
         from_llava(FILE, "native", on_error=policy)
     assert tree(Path()) == {FILE}
+
+
+def test_boxes_in_the_padding_are_told() -> None:
+    Path("photos").mkdir()
+    save_photo(Path("photos/2.jpg"), (640, 480))
+    source = [record(2, "Where?", "There [0.1, 0.0, 0.3, 1.0].")]
+    Path("referring_qa.json").write_bytes(encode(source))
+    to_llava("referring_qa.json", FILE, options=Options(coordinates="original", provenance="none"))
+    Path("referring_qa.json").unlink()
+    made = from_llava(FILE, "native", images="photos")
+    assert [str(f) for f in made.first] == [
+        f"{FILE}:1 id=referring_qa-2-0 $.conversations: found 1 boxes; expected boxes on the image; they reach into the "
+        "padding and were cut at the image's edge: if the file was made for a trainer that does not pad, pass "
+        "--coordinates original [box-in-padding]"
+    ]
+    assert made.inferred["boxes_in_padding"] == 1
+
+
+def test_no_infer_takes_what_has_no_provenance_for_foreign() -> None:
+    mine, ours = row(), make_rows(4)[0]
+    Path(FILE).write_bytes(encode([mine, ours]))
+    made = from_llava(FILE, "native", rest="rest.json", options=Options(infer=False))
+    assert (made.counts["records_foreign"], made.counts["records_restored"]) == (1, 1)
+    assert json.loads(Path("rest.json").read_bytes()) == [mine]
+
+
+def test_a_native_file_is_told_the_other_way() -> None:
+    Path(FILE).write_bytes(encode([record(2)]))
+    with pytest.raises(RecordError, match=r"got a native one \(svit-convert to-llava converts it\)"):
+        from_llava(FILE, "native")
+
+
+def test_a_llava_file_is_told_the_other_way() -> None:
+    Path("conversation.json").write_bytes(encode(make_rows(2)))
+    with pytest.raises(RecordError, match=r"got a LLaVA one \(svit-convert from-llava converts it\)"):
+        to_llava("conversation.json", "out.json")

@@ -6,10 +6,12 @@ import io
 import json
 
 import msgspec
+import pytest
 
 from svit_datasets.check import explain
 from svit_datasets.converters import provenance
 from svit_datasets.converters.llava import FORMAT, Options
+from svit_datasets.errors import UsageError
 from svit_datasets.records import Conversation, HubRecord, Turn
 from svit_datasets.split import split
 
@@ -98,3 +100,40 @@ def test_an_element_beyond_the_limit_that_is_no_object_ends_the_file():
     stream = io.BytesIO(b'[{"a": 1}, ["' + b"x" * 200_000)
     values = list(split(stream.read, msgspec.json.decode, limit=1000))
     assert [(v.number, v.fault and v.fault.code, v.is_last) for v in values][1:] == [(2, "record-too-large", True)]
+
+
+def test_options_take_no_other_values():
+    for wrong in ({"coordinates": "pad"}, {"box_rounding": "exct"}, {"provenance": "foo"}, {"seed": "x"}):
+        with pytest.raises(UsageError, match="expected"):
+            Options(**wrong)
+
+
+def collide(value: str, template: str) -> str:
+    """Return a text that ``sum`` takes for the unedited turn: one in 64 has the same character."""
+    wanted = provenance.turn_sum(value)
+    return next(t for t in map(template.format, range(10_000)) if provenance.turn_sum(t) == wanted)
+
+
+def test_a_turn_that_only_looks_unedited_is_converted_by_best_effort():
+    row = row_of()
+    question = row["conversations"][0]["value"].removeprefix("<image>\n")
+    edited = collide(question, "Where, {}?")
+    row["conversations"][0]["value"] = f"<image>\n{edited}"
+    made = back(row)
+    assert [t.value for t in made.record.conversation.content] == [edited, "The <st>man<ed> [0.25, 0, 0.5, 1]."]
+    assert made.inferred == {"turns_inferred": 1, "turns_restored": 1}
+    row = row_of()
+    edited = collide(row["conversations"][1]["value"], "The one, {}")
+    row["conversations"][1]["value"] = edited
+    assert back(row, None).record.conversation.content[1].value == edited
+
+
+def test_marks_without_a_place_in_the_text_are_refused():
+    with pytest.raises(ValueError, match="no room for a phrase of 99 characters"):
+        provenance.restore_turn("x [0.1, 0.2, 0.3, 0.4]", "99:0 0 1 1")
+
+
+def test_a_question_edited_without_a_size_keeps_its_boxes_out():
+    row = row_of("Where is <st>she<ed> [0, 0, 1, 1]?", "There.", instruction=False)
+    row["conversations"][1]["value"] = "Here."
+    assert [f.code for f in back(row, None).findings] == ["image-size-unknown"]
