@@ -77,7 +77,6 @@ def to_llava(
     """
     options = options or Options()
     names = path_names(inputs)
-    tasks = [task_of(check_exists(name), task) for name in names]
     roots = path_names(images)
     made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     if report is not None:
@@ -85,6 +84,7 @@ def to_llava(
         refuse_report(report, [*names, *roots], [output, sidecar], overwrite=overwrite)
     with ExitStack() as stack:
         outputs = stack.enter_context(made.open_outputs(report, inputs=[*names, *roots], overwrite=overwrite))
+        tasks = [task_of(check_exists(name), task) for name in names]
         writer = _Writer(outputs, str(output), formats()["llava"], options, check=check)
         pictures = stack.enter_context(Images(roots, add=made.add))
         seen = {name: SeenIds() for name in TASKS}

@@ -24,6 +24,7 @@ Read = Callable[[int], bytes]
 
 _SPACE = b" \t\r\n"
 _FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
+_BOUNDARY = re.compile(rb"\}\s*+,\s*+\{")
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _NUMBER_GOES_ON = re.compile(r"[-+.eE0-9]*")
 _SCANNER = json.JSONDecoder(parse_constant=float, parse_int=str)
@@ -197,7 +198,8 @@ def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         value = _next_value(window, number, decode)
         yield value
         if value.is_last:
-            if value.fault and value.fault.code.startswith("record-"):
+            may_follow = _BOUNDARY.search(window.data, window.pos)
+            if may_follow and value.fault and value.fault.code.startswith("record-"):
                 begin = window.base + window.pos + 1
                 yield _end(number, finding("input-rest", f"no further record behind byte {begin} could be told apart"))
             return
@@ -212,9 +214,11 @@ def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
             return
         if separator != b",":
             window.pos -= 1
-            yield Value(number, b"", fault=_separator_fault(window, separator), is_last=separator != b"{")
-            if separator != b"{":
+            length = 0 if separator == b"{" else _find_next(window) if separator else -1
+            yield Value(number, b"", fault=_separator_fault(window, separator), is_last=length < 0)
+            if length < 0:
                 return
+            window.pos += length
         window.skip_space()
 
 

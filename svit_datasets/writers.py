@@ -197,8 +197,9 @@ class OutputSet:
                 stream.close()
                 if temporary is not None:
                     temporary.chmod(mode)
-                    done.append((Path(name), self._keep(Path(name))))
+                    before = self._keep(Path(name))
                     temporary.replace(name)
+                    done.append((Path(name), before))
         except BaseException as error:
             for target, before in done:
                 target.unlink(missing_ok=True) if before is None else before.replace(target)

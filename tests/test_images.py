@@ -105,7 +105,9 @@ def test_an_image_in_the_other_folder_is_found_and_named_where_the_trainer_looks
     root: Path, photos: dict[str, bytes]
 ) -> None:
     put(root, {"VG_100K/1.jpg": photos[PATHS[1]], PATHS[2]: photos[PATHS[2]]})
-    expect_all(root)
+    with Images([root]) as images:
+        found = images.resolve(1)
+    assert (found.path, [f.code for f in found.findings]) == ("vg/VG_100K_2/1.jpg", ["image-folder-differs"])
 
 
 @pytest.mark.parametrize("name", ["image_data.json", "image_data.json.gz", "image_data.json.zip", "image_data.zip"])
