@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -59,8 +58,6 @@ class Report:
         self.first: list[Finding] = []
         self._latest: Finding | None = None
         self._spool: IO[bytes] | None = tempfile.TemporaryFile() if keep_all else None
-        if self._spool is not None:
-            weakref.finalize(self, close_quietly, self._spool)
 
     def add(self, fault: Finding) -> None:
         """Take down a finding; an error stops the run where the policy is ``raise``.
@@ -119,7 +116,7 @@ class Report:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report with the findings that were kept."""
+        """Return the report with its first 20 findings; all of them are in the file that was asked for."""
         return {**self.head(), "findings": [msgspec.to_builtins(f) for f in self._findings()]}
 
     def _findings(self) -> Iterable[Finding]:
@@ -162,6 +159,10 @@ class Report:
                 with OutputSet(inputs=inputs, overwrite=overwrite) as alone:
                     self.write(report, alone)
             raise
+        finally:
+            if self._spool is not None:
+                close_quietly(self._spool)
+                self._spool = None
 
 
 def refuse_report(
