@@ -57,7 +57,8 @@ class Report:
         self.errors = 0
         self.first: list[Finding] = []
         self._latest: Finding | None = None
-        self._spool: IO[bytes] | None = tempfile.TemporaryFile() if keep_all else None
+        self._keep_all = keep_all
+        self._spool: IO[bytes] | None = None
 
     def add(self, fault: Finding) -> None:
         """Take down a finding; an error stops the run where the policy is ``raise``.
@@ -145,6 +146,7 @@ class Report:
         self, report: str | Path | None, *, inputs: Iterable[str | Path], overwrite: bool
     ) -> Iterator[OutputSet]:
         """Open the outputs of a run; the report appears with them, or alone where the run fails on its findings."""
+        self._spool = tempfile.TemporaryFile() if self._keep_all else None
         try:
             with OutputSet(inputs=inputs, overwrite=overwrite) as outputs:
                 yield outputs
