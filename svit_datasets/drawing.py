@@ -15,7 +15,8 @@ from svit_datasets.converters.infer import infer_phrase
 from svit_datasets.converters.llava_rows import decode_row
 from svit_datasets.errors import SvitError, UsageError, choose
 from svit_datasets.findings import Finding, finding
-from svit_datasets.images import Images, read_size
+from svit_datasets.image_files import read_size
+from svit_datasets.images import Images
 from svit_datasets.readers import decode_native, read_items
 from svit_datasets.visual_genome import parse_path
 from svit_datasets.writers import OutputSet

@@ -1,91 +1,26 @@
-"""Where image bytes and sizes come from: folders, zips that stay packed, or ``image_data.json`` alone.
-
-Sizes are in stored pixels. An EXIF orientation is ignored on purpose: Visual Genome's boxes were drawn on the stored
-pixels, and LLaVA's loader does not turn images either.
-"""
+"""What is known of an image: its file, its size, its entry in ``image_data.json``."""
 
 from __future__ import annotations
 
-import lzma
-import struct
-import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple
 
 from svit_datasets import visual_genome
 from svit_datasets.boxes import Size
 from svit_datasets.containers import fault_error, input_error
 from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
+from svit_datasets.image_files import read_size
+from svit_datasets.stores import FolderStore, Place, Store, ZipStore
+from svit_datasets.visual_genome import ImageData
 
 _BASES = ("", "vg", "raw", "raw/vg")
 _ZIPS = ("images.zip", "images2.zip")
 _IMAGE_DATA = ("image_data.json", "annotations/vg/image_data.json", "annotations/image_data.json")
-_HEADER_FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
-_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)  # NotImplementedError is a RuntimeError
-
-
-class Store(Protocol):
-    """A place that holds image files."""
-
-    name: str
-
-    def find(self, image_id: int, folders: Iterable[str]) -> tuple[str, Callable[[], IO[bytes]]] | None:
-        """Return folder and opener of an image, None if it is not here; ``folders`` are tried in order."""
-
-
-class FolderStore:
-    """``VG_100K/ID.jpg`` and ``VG_100K_2/ID.jpg`` below ``base``, or ``ID.jpg`` in it when ``is_flat``."""
-
-    def __init__(self, base: Path, *, is_flat: bool = False) -> None:
-        self.name, self._base, self._is_flat = str(base), base, is_flat
-
-    def find(self, image_id: int, folders: Iterable[str]) -> tuple[str, Callable[[], IO[bytes]]] | None:
-        """See ``Store.find``; a flat folder tells no folder, so it is ''."""
-        for folder in ("",) if self._is_flat else folders:
-            path = self._base / folder / f"{image_id}.jpg"
-            if _is_file(path):
-                return folder, lambda path=path: path.open("rb")
-        return None
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # an id of hundreds of digits is no file name
-        return False
-
-
-class ZipStore:
-    """An ``images.zip`` with ``VG_100K/ID.jpg`` or ``ID.jpg`` inside, read in place."""
-
-    def __init__(self, path: Path, stack: ExitStack) -> None:
-        self.name = str(path)
-        try:
-            self._zip = stack.enter_context(zipfile.ZipFile(path))
-        except (zipfile.BadZipFile, OSError) as error:
-            raise input_error(finding("input-damaged", str(error), file=self.name)) from error
-        self._members = {
-            "/".join(m.filename.split("/")[-2:]): m for m in self._zip.infolist() if m.filename.endswith(".jpg")
-        }
-        if not self._members:
-            raise input_error(
-                finding("input-missing", "no images", file=self.name, expected="a zip with .jpg files in it")
-            )
-
-    def find(self, image_id: int, folders: Iterable[str]) -> tuple[str, Callable[[], IO[bytes]]] | None:
-        """See ``Store.find``."""
-        for folder in (*folders, ""):
-            member = self._members.get(f"{folder}/{image_id}.jpg" if folder else f"{image_id}.jpg")
-            if member:
-                return folder, lambda member=member: self._zip.open(member)
-        return None
 
 
 class Resolved(NamedTuple):
@@ -120,8 +55,7 @@ class Images:
         self._note = add or _raise
         self._stack = ExitStack()
         self._stores: list[Store] = []
-        self._sizes: dict[int, Size] = {}
-        self._folders: dict[int, str] = {}
+        self._entries: dict[int, ImageData] = {}
         for root in roots:
             try:
                 self._add(Path(root))
@@ -151,7 +85,7 @@ class Images:
             return
         if not root.exists():
             raise input_error(finding("input-missing", "no such file or folder", file=str(root)))
-        before = len(self._stores), len(self._sizes)
+        before = len(self._stores), len(self._entries)
         for base in (root / b for b in _BASES):
             if any((base / folder).is_dir() for folder in visual_genome.FOLDERS):
                 self._stores.append(FolderStore(base))
@@ -160,7 +94,7 @@ class Images:
                     self._add_file(file)
         if len(self._stores) == before[0] and any(p.stem.isdigit() for p in root.glob("*.jpg")):
             self._stores.append(FolderStore(root, is_flat=True))
-        if before == (len(self._stores), len(self._sizes)):
+        if before == (len(self._stores), len(self._entries)):
             raise input_error(_no_images(root))
 
     def _add_file(self, file: Path) -> None:
@@ -168,10 +102,21 @@ class Images:
             self._stores.append(ZipStore(file, self._stack))
             return
         for entry in visual_genome.read_image_data(str(file), add=self._note):
-            self._sizes[entry.image_id] = entry.size_wh
-            place = visual_genome.parse_path(entry.url or "")
-            if place:
-                self._folders[entry.image_id] = place[0]
+            self._entries[entry.image_id] = entry
+
+    def entry(self, image_id: int) -> ImageData | None:
+        """Return the image's entry in ``image_data.json``, None if there is none."""
+        return self._entries.get(image_id)
+
+    def image_ids(self) -> list[int]:
+        """Return the ids in ``image_data.json``, or of all image files where there is none; ascending."""
+        return sorted(self._entries or {i for store in self._stores for i in store.image_ids()})
+
+    def _folder(self, image_id: int) -> str | None:
+        folder = visual_genome.folder_of(image_id)
+        entry = None if folder else self._entries.get(image_id)
+        place = visual_genome.parse_path(entry.url or "") if entry else None
+        return place[0] if place else folder
 
     def _resolve(self, image_id: int) -> Resolved:
         """Return path and size of an image, and what is wrong with it.
@@ -179,12 +124,12 @@ class Images:
         The size comes from ``image_data.json`` when that has the id, else from the file's header; where both tell
         and differ, that is a finding. The picture itself is not decoded.
         """
-        folder = visual_genome.folder_of(image_id) or self._folders.get(image_id)
-        size_wh = self._sizes.get(image_id)
-        place = self._find(image_id, folder)
+        folder, entry = self._folder(image_id), self._entries.get(image_id)
+        size_wh = entry.size_wh if entry else None
+        place = self.find(image_id)
         if place is None:
             return self._without_file(image_id, folder, size_wh)
-        seen_folder, store, open_image = place
+        seen_folder, store, _, open_image = place
         notes: list[Finding] = []
         header_wh = read_size(open_image)
         if isinstance(header_wh, Finding):
@@ -212,13 +157,11 @@ class Images:
         notes = () if folder else (_guessed(image_id),)
         return Resolved(visual_genome.llava_path(image_id, folder or visual_genome.FOLDERS[0]), size_wh, notes)
 
-    def _find(self, image_id: int, folder: str | None) -> tuple[str, str, Callable[[], IO[bytes]]] | None:
-        folders = sorted(visual_genome.FOLDERS, key=lambda name: name != folder)
-        for store in self._stores:
-            place = store.find(image_id, folders)
-            if place:
-                return place[0], store.name, place[1]
-        return None
+    def find(self, image_id: int) -> Place | None:
+        """Return where the image's file lies, None if no root holds it."""
+        own = self._folder(image_id)
+        folders = sorted(visual_genome.FOLDERS, key=lambda name: name != own)
+        return next((place for store in self._stores if (place := store.find(image_id, folders))), None)
 
     def open(self, image_id: int) -> IO[bytes]:
         """Open an image's original bytes.
@@ -232,11 +175,11 @@ class Images:
         Raises:
             RecordError: No root holds it.
         """
-        place = self._find(image_id, visual_genome.folder_of(image_id) or self._folders.get(image_id))
+        place = self.find(image_id)
         if place is None:
             fault = finding("image-missing", "no such image", id=image_id)
             raise RecordError(str(fault), fault)
-        return place[2]()
+        return place.open()
 
 
 def _raise(fault: Finding) -> None:
@@ -255,28 +198,3 @@ def _no_images(root: Path) -> Finding:
     if root.is_dir():
         return finding("input-missing", "no images and no sizes", file=str(root), expected=looked)
     return finding("input-missing", "no folder, zip or image_data.json", file=str(root), expected=looked)
-
-
-def read_size(open_image: Callable[[], IO[bytes]]) -> Size | Finding:
-    """Return an image's width and height in stored pixels from its header, or why it has none.
-
-    Args:
-        open_image: Opens the image's bytes.
-
-    Returns:
-        The size, or a finding without a place.
-    """
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings(), open_image() as file:
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd files; the pixel limit is checked below
-            with Image.open(file) as image:
-                size_wh = image.size
-    except Image.DecompressionBombError as error:
-        return finding("image-too-large", str(error).split(",")[0].lower())
-    except (*_HEADER_FAULTS, *_ZIP_FAULTS) as error:
-        return finding("image-undecodable", str(error).split(" <")[0] or type(error).__name__)
-    if Image.MAX_IMAGE_PIXELS and size_wh[0] * size_wh[1] > Image.MAX_IMAGE_PIXELS:
-        return finding("image-too-large", f"{size_wh[0]} x {size_wh[1]} pixels")
-    return size_wh

@@ -1,0 +1,91 @@
+"""Look into an image file: its size, its EXIF orientation, and whether it decodes.
+
+Sizes are in stored pixels. An EXIF orientation is ignored on purpose: Visual Genome's boxes were drawn on the stored
+pixels, and LLaVA's loader does not turn images either.
+"""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import IO, NamedTuple
+
+from svit_datasets.boxes import Size
+from svit_datasets.findings import Finding, finding
+
+_HEADER_FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)  # NotImplementedError is a RuntimeError
+_ORIENTATION = 0x0112
+UPRIGHT = 1
+
+
+class Picture(NamedTuple):
+    """What an image file says of itself.
+
+    Attributes:
+        size_wh: Width and height in stored pixels.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
+    """
+
+    size_wh: Size
+    orientation: int = UPRIGHT
+
+
+def read_size(open_image: Callable[[], IO[bytes]]) -> Size | Finding:
+    """Return an image's width and height in stored pixels from its header, or why it has none.
+
+    Args:
+        open_image: Opens the image's bytes.
+
+    Returns:
+        The size, or a finding without a place.
+    """
+    picture = _look(open_image, is_decoded=False)
+    return picture.size_wh if isinstance(picture, Picture) else picture
+
+
+def read_picture(open_image: Callable[[], IO[bytes]]) -> Picture | Finding:
+    """Return an image's size and orientation once all of it was decoded, or why it cannot be.
+
+    A JPEG is decoded to an eighth of its size: every byte of it is read, at less than the full cost.
+
+    Args:
+        open_image: Opens the image's bytes.
+
+    Returns:
+        The picture, or a finding without a place.
+    """
+    return _look(open_image, is_decoded=True)
+
+
+def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture | Finding:
+    from PIL import Image
+
+    orientation = UPRIGHT
+    try:
+        with warnings.catch_warnings(), open_image() as file:
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd files; the pixel limit is checked below
+            with Image.open(file) as image:
+                size_wh = image.size
+                if is_decoded and not _is_too_large(size_wh):
+                    orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
+                    image.draft("L", (1, 1))
+                    image.load()
+    except Image.DecompressionBombError as error:
+        return finding("image-too-large", str(error).split(",")[0].lower())
+    except (*_HEADER_FAULTS, *_ZIP_FAULTS) as error:
+        return finding("image-undecodable", str(error).split(" <")[0] or type(error).__name__)
+    if _is_too_large(size_wh):
+        return finding("image-too-large", f"{size_wh[0]} x {size_wh[1]} pixels")
+    return Picture(size_wh, orientation if orientation in range(1, 9) else UPRIGHT)
+
+
+def _is_too_large(size_wh: Size) -> bool:
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    return limit is not None and size_wh[0] * size_wh[1] > limit

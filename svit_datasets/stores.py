@@ -1,0 +1,115 @@
+"""Places that hold image files: folders as Visual Genome has them, flat folders, zips that stay packed."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import IO, NamedTuple, Protocol
+
+from svit_datasets.containers import input_error
+from svit_datasets.findings import finding
+from svit_datasets.visual_genome import FOLDERS
+
+ZIP_PROTOCOL = "svit-zip"
+
+
+class Place(NamedTuple):
+    """Where an image lies.
+
+    Attributes:
+        folder: ``VG_100K`` or ``VG_100K_2``; '' where the store does not tell.
+        store: Name of the folder or zip, for messages.
+        uri: Absolute path, or ``svit-zip:///PATH/images.zip/MEMBER``: what an ``Image`` column holds.
+        open: Opens the file's original bytes.
+    """
+
+    folder: str
+    store: str
+    uri: str
+    open: Callable[[], IO[bytes]]
+
+
+class Store(Protocol):
+    """A place that holds image files."""
+
+    name: str
+
+    def find(self, image_id: int, folders: Iterable[str]) -> Place | None:
+        """Return where an image lies, None if it is not here; ``folders`` are tried in order."""
+
+    def image_ids(self) -> Iterator[int]:
+        """Yield the id of every image that is here, in no order."""
+
+
+class FolderStore:
+    """``VG_100K/ID.jpg`` and ``VG_100K_2/ID.jpg`` below ``base``, or ``ID.jpg`` in it when ``is_flat``."""
+
+    def __init__(self, base: Path, *, is_flat: bool = False) -> None:
+        self.name, self._base = str(base), base
+        self._absolute = base.absolute()
+        self.folders = ("",) if is_flat else FOLDERS
+        self._is_flat = is_flat
+
+    def find(self, image_id: int, folders: Iterable[str]) -> Place | None:
+        """See ``Store.find``; a flat folder tells no folder, so it is ''."""
+        for folder in self.folders if self._is_flat else folders:
+            path = self._absolute / folder / f"{image_id}.jpg"
+            if _is_file(path):
+                return Place(folder, self.name, str(path), partial(_open, path))
+        return None
+
+    def image_ids(self) -> Iterator[int]:
+        """See ``Store.image_ids``."""
+        for folder in self.folders:
+            for path in (self._base / folder).glob("*.jpg"):
+                if path.stem.isdecimal():
+                    yield int(path.stem)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # an id of hundreds of digits is no file name
+        return False
+
+
+class ZipStore:
+    """An ``images.zip`` with ``VG_100K/ID.jpg`` or ``ID.jpg`` inside, read in place."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self.name = str(path)
+        self._absolute = path.absolute()
+        try:
+            self._zip = stack.enter_context(zipfile.ZipFile(path))
+        except (zipfile.BadZipFile, OSError) as error:
+            raise input_error(finding("input-damaged", str(error), file=self.name)) from error
+        self._members = {
+            "/".join(m.filename.split("/")[-2:]): m for m in self._zip.infolist() if m.filename.endswith(".jpg")
+        }
+        if not self._members:
+            raise input_error(
+                finding("input-missing", "no images", file=self.name, expected="a zip with .jpg files in it")
+            )
+
+    def find(self, image_id: int, folders: Iterable[str]) -> Place | None:
+        """See ``Store.find``."""
+        for folder in (*folders, ""):
+            member = self._members.get(f"{folder}/{image_id}.jpg" if folder else f"{image_id}.jpg")
+            if member:
+                uri = f"{ZIP_PROTOCOL}://{self._absolute}/{member.filename}"
+                return Place(folder, self.name, uri, partial(self._zip.open, member))
+        return None
+
+    def image_ids(self) -> Iterator[int]:
+        """See ``Store.image_ids``."""
+        for name in self._members:
+            stem = name.rsplit("/", 1)[-1].removesuffix(".jpg")
+            if stem.isdecimal():
+                yield int(stem)
