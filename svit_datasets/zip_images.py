@@ -25,6 +25,10 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
         super().__init__(**kwargs)
         self._zips: dict[str, zipfile.ZipFile] = {}
 
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return path.removeprefix(f"{ZIP_PROTOCOL}://")
+
     def _member(self, path: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
         path = self._strip_protocol(path)
         before, end, name = path.rpartition(_END)
