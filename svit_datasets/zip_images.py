@@ -27,7 +27,7 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
-        return path.removeprefix(f"{ZIP_PROTOCOL}://")
+        return "/" + path.removeprefix(f"{ZIP_PROTOCOL}://").lstrip("/")  # datasets takes one of three slashes away
 
     def _member(self, path: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
         path = self._strip_protocol(path)
