@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from svit_datasets.errors import InputError, RecordError
 from svit_datasets.findings import Finding, finding
+from svit_datasets.window import Read
 
 _GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 300  # JSON text packs 4 to 30 times; a bomb packs 1000 times
@@ -57,20 +58,25 @@ class Source:
         read: Gives up to n further bytes of JSON text, b"" at the end.
         tell: Tells how many bytes of the file itself were read, for progress.
         total_bytes: Size of the file itself; None for a pipe.
+        text_bytes: Size of its JSON text; None where only reading to the end tells.
+        seek: Moves to a byte of the JSON text; None where that cannot be done.
     """
 
     name: str
-    read: Callable[[int], bytes]
+    read: Read
     tell: Callable[[], int]
     total_bytes: int | None
+    text_bytes: int | None = None
+    seek: Callable[[int], object] | None = None
 
 
 @contextmanager
-def open_source(name: str | Path) -> Iterator[Source]:
+def open_source(name: str | Path, *, member: str | None = None) -> Iterator[Source]:
     """Open ``name`` for reading; what it is shows in its first bytes, not in its ending.
 
     Args:
         name: A path, or ``-`` for standard input.
+        member: Stem of the file to take out of a zip that holds several.
 
     Yields:
         The source. Nothing is unpacked to disk, but for a zip that comes through a pipe.
@@ -81,7 +87,8 @@ def open_source(name: str | Path) -> Iterator[Source]:
     name = str(name)
     with ExitStack() as stack:
         raw, total = _open_raw(name, stack)
-        yield Source(name, _reader(name, raw, stack), raw.tell if raw.seekable() else lambda: 0, total)
+        text = _open_text(name, raw, total, member, stack)
+        yield Source(name, text.read, raw.tell if raw.seekable() else lambda: 0, total, text.size, text.seek)
 
 
 def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
@@ -97,7 +104,15 @@ def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
     return raw, Path(name).stat().st_size
 
 
-def _reader(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], bytes]:
+class _Text(NamedTuple):
+    """The JSON text in a file: how to read it, its size if it is known, how to move in it."""
+
+    read: Read
+    size: int | None = None
+    seek: Callable[[int], object] | None = None
+
+
+def _open_text(name: str, raw: IO[bytes], total: int | None, member: str | None, stack: ExitStack) -> _Text:
     peek = getattr(raw, "peek", None)
     try:
         head = bytes(peek(4))[:4] if peek else b""
@@ -105,12 +120,12 @@ def _reader(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], byte
         raise _unreadable(name, error) from error
     if head.startswith(_GZIP):
         packed = stack.enter_context(gzip.open(raw, "rb"))
-        return _guarded(name, packed.read, raw.tell if raw.seekable() else None)
+        return _Text(_guarded(name, packed.read, raw.tell if raw.seekable() else None))
     if head.startswith((_ZIP, _EMPTY_ZIP)):
         if not raw.seekable():
             raw = _spool(name, raw, stack)
-        return _open_zip(name, raw, stack)
-    return _guarded(name, raw.read, None)
+        return _open_zip(name, raw, member, stack)
+    return _Text(_guarded(name, raw.read, None), total, raw.seek if raw.seekable() else None)
 
 
 def _spool(name: str, raw: IO[bytes], stack: ExitStack) -> IO[bytes]:
@@ -124,24 +139,27 @@ def _spool(name: str, raw: IO[bytes], stack: ExitStack) -> IO[bytes]:
     return spool
 
 
-def _open_zip(name: str, raw: IO[bytes], stack: ExitStack) -> Callable[[int], bytes]:
+def _open_zip(name: str, raw: IO[bytes], stem: str | None, stack: ExitStack) -> _Text:
     try:
         archive = stack.enter_context(zipfile.ZipFile(raw))
         members = [m for m in archive.infolist() if _is_json(m.filename)]
+        if stem is not None and len(members) > 1:
+            members = [m for m in members if Path(m.filename).stem == stem]
         if len(members) != 1:
             names = ", ".join(m.filename for m in members[:5]) or "none"
             raise input_error(finding("input-members", f"{len(members)} ({names})", file=name))
-        member = stack.enter_context(archive.open(members[0]))
+        text = stack.enter_context(archive.open(members[0]))
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise input_error(finding("input-damaged", str(error), file=name)) from error
-    return _guarded(name, member.read, lambda: members[0].compress_size)
+    read = _guarded(name, text.read, lambda: members[0].compress_size)
+    return _Text(read, members[0].file_size, text.seek)
 
 
 def _is_json(member: str) -> bool:
     return member.endswith((".json", ".jsonl")) and not member.startswith("__MACOSX/")
 
 
-def _guarded(name: str, read: Callable[[int], bytes], packed: Callable[[], int] | None) -> Callable[[int], bytes]:
+def _guarded(name: str, read: Read, packed: Callable[[], int] | None) -> Read:
     """Return ``read`` with the archive's own faults named, and with a stop where it expands without end."""
     done = 0
 

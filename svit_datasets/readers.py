@@ -131,7 +131,11 @@ def _expected_keys(record: NativeRecord) -> int:
 
 
 def read_items(
-    source: Source, decode: Callable[[bytes | memoryview], T], *, max_record_mb: int = DEFAULT_MAX_RECORD_MB
+    source: Source,
+    decode: Callable[[bytes | memoryview], T],
+    *,
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+    base: int = 0,
 ) -> Iterator[Item[T]]:
     """Yield every element of an open source, decoded, faults in their places.
 
@@ -141,13 +145,14 @@ def read_items(
         source: The open input.
         decode: Decodes one element.
         max_record_mb: Largest element, in MiB.
+        base: Where in the JSON text the first byte stands.
 
     Yields:
         The elements, in order.
     """
     number = 0
     try:
-        for value in split(source.read, decode, limit=max_record_mb << 20):
+        for value in split(source.read, decode, limit=max_record_mb << 20, base=base):
             number, fault = value.number, value.fault
             if fault is not None:
                 fault = fault.at(file=source.name, record=number, id=_image_id(value.raw))

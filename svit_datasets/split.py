@@ -18,18 +18,14 @@ import msgspec
 
 from svit_datasets.diagnosis import TOO_DEEP, diagnose
 from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.window import SPACE, Read, Window
 
 T = TypeVar("T")
-Read = Callable[[int], bytes]
-
-_SPACE = b" \t\r\n"
-_FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
+FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
 _BOUNDARY = re.compile(rb"\}\s*+,\s*+\{")
-_NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 _NUMBER_GOES_ON = re.compile(r"[-+.eE0-9]*")
 _SCANNER = json.JSONDecoder(parse_constant=float, parse_int=str)
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
-CHUNK_BYTES = 1 << 20
 _GUESS_BYTES = 8 << 20
 _KEYS_KEPT = 16
 _SCAN_BYTES = 1 << 16
@@ -57,62 +53,7 @@ class Value(Generic[T]):
     is_passed: bool = False
 
 
-class _Window:
-    """The part of the stream that is in memory: ``data[pos:]`` is not consumed yet."""
-
-    def __init__(self, read: Read, limit: int) -> None:
-        self._read, self.limit = read, limit
-        self.keys: set[bytes] = set()  # first keys of the records so far
-        self.data, self.pos, self.base, self.at_end = b"", 0, 0, False
-
-    def more(self) -> bool:
-        """Read on; a long value doubles the window, so the work stays linear. False at the end."""
-        if self.at_end:
-            return False
-        rest = self.data[self.pos :]
-        chunk = self._read(max(CHUNK_BYTES, len(rest)))
-        self.base += self.pos
-        self.data, self.pos, self.at_end = rest + chunk, 0, not chunk
-        return bool(chunk)
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.data) - self.pos > self.limit
-
-    def skip_space(self) -> bytes:
-        """Move to the next byte that is no white space and return it; b"" at the end."""
-        while True:
-            match = _NOT_SPACE.search(self.data, self.pos)
-            self.pos = match.start() if match else len(self.data)
-            if match:
-                return match[0]
-            if not self.more():
-                return b""
-
-    def skip_to(self, needle: bytes) -> bool:
-        """Move to where ``needle`` next stands, holding no more than a chunk; False at the end."""
-        while True:
-            at = self.data.find(needle, self.pos)
-            if at >= 0:
-                self.pos = at
-                return True
-            self.pos = max(self.pos, len(self.data) - len(needle) + 1)
-            if not self.more():
-                self.pos = len(self.data)
-                return False
-
-    def find(self, needle: bytes, start: int, within: int) -> int:
-        """Return where ``needle`` next stands, as an index from ``pos``; -1 if not ``within`` so many bytes."""
-        while True:
-            at = self.data.find(needle, self.pos + start)
-            if at >= 0:
-                return at - self.pos
-            start = max(start, len(self.data) - self.pos - len(needle))
-            if start > within or not self.more():
-                return -1
-
-
-def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) -> Iterator[Value[T]]:
+def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int, base: int = 0) -> Iterator[Value[T]]:
     """Yield the elements of a JSON array, or the lines of JSON lines, decoded.
 
     Args:
@@ -120,6 +61,7 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
         decode: Decodes one element whole; may raise any ``ValueError`` (``msgspec.DecodeError``,
             ``json.JSONDecodeError``, ``UnicodeDecodeError``) or ``RecursionError``.
         limit: Largest element in bytes.
+        base: Where in the file the first byte stands.
 
     Yields:
         One ``Value`` for each element, and for each fault, in order.
@@ -133,7 +75,7 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int) 
     3 {'a': 4} None
     3 None input-truncated
     """
-    window = _Window(read, limit)
+    window = Window(read, limit, base)
     while len(window.data) < 4 and window.more():
         pass
     encoding = _other_encoding(window.data[:4])
@@ -171,7 +113,7 @@ def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:
     return Value(number, head, fault=fault, is_last=True)
 
 
-def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
+def _split_lines(window: Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
     number = 0
     while window.skip_space():
         number += 1
@@ -187,7 +129,7 @@ def _split_lines(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         window.pos = end
 
 
-def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
+def _split_array(window: Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
     number = 0
     if window.skip_space() == b"]":
         window.pos += 1
@@ -195,7 +137,7 @@ def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         return
     while True:
         number += 1
-        value = _next_value(window, number, decode)
+        value = next_value(window, number, decode)
         yield value
         if value.is_last:
             may_follow = _BOUNDARY.search(window.data, window.pos)
@@ -222,22 +164,31 @@ def _split_array(window: _Window, decode: Callable[[bytes | memoryview], T]) -> 
         window.skip_space()
 
 
-def _after_array(window: _Window, number: int) -> Iterator[Value[T]]:
+def _after_array(window: Window, number: int) -> Iterator[Value[T]]:
     if window.skip_space():
         rest = window.data[window.pos : window.pos + 40].decode("utf-8", "replace")
         found = f"{quote(rest)} behind the closing ']', at byte {window.base + window.pos + 1}"
         yield _end(number, finding("input-syntax", found))
 
 
-def _separator_fault(window: _Window, separator: bytes) -> Finding:
+def _separator_fault(window: Window, separator: bytes) -> Finding:
     place = f"behind the record, at byte {window.base + window.pos + 1}"
     if not separator:
         return finding("input-truncated", f"the end of the file {place}")
     return finding("input-syntax", f"{quote(separator.decode('latin-1'))} {place}")
 
 
-def _next_value(window: _Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
-    """Return the value at ``window.pos``, its end guessed from the beginning of the next."""
+def next_value(window: Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
+    """Return the value at ``window.pos``, its end guessed from the beginning of the next.
+
+    Args:
+        window: The part of the stream that is in memory.
+        number: The value's number, from 1.
+        decode: Decodes one element whole.
+
+    Returns:
+        The value, or its fault.
+    """
     length = _guess_length(window)
     if length:
         raw = memoryview(window.data)[window.pos : window.pos + length]
@@ -247,21 +198,21 @@ def _next_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
     return _scan_value(window, number, decode)
 
 
-def _decoded(window: _Window, number: int, raw: memoryview, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
+def _decoded(window: Window, number: int, raw: memoryview, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
     if len(raw) > window.limit:
         return Value(number, raw, fault=finding("record-too-large", f"a record of over {window.limit >> 20} MB"))
     try:
         value = decode(raw)
     except (ValueError, RecursionError) as error:
         return Value(number, raw, fault=diagnose(bytes(raw), error))
-    if len(window.keys) < _KEYS_KEPT and (key := _FIRST_KEY.match(raw)):
+    if len(window.keys) < _KEYS_KEPT and (key := FIRST_KEY.match(raw)):
         window.keys.add(key[0])
     return Value(number, raw, value)
 
 
-def _guess_length(window: _Window) -> int:
+def _guess_length(window: Window) -> int:
     """Return the length of the value at ``window.pos`` if the next record or the array's end shows it; else 0."""
-    marker = _FIRST_KEY.match(window.data, window.pos)
+    marker = FIRST_KEY.match(window.data, window.pos)
     if not marker:
         return 0
     begin = marker[0]
@@ -271,9 +222,9 @@ def _guess_length(window: _Window) -> int:
     end = window.pos + length if length >= 0 else len(window.data)
     closer = b"," if length >= 0 else b"]"
     comma = window.data.rfind(closer, window.pos, end)
-    if comma < 0 or window.data[comma + 1 : end].strip(_SPACE):
+    if comma < 0 or window.data[comma + 1 : end].strip(SPACE):
         return 0
-    return len(window.data[window.pos : comma].rstrip(_SPACE))
+    return len(window.data[window.pos : comma].rstrip(SPACE))
 
 
 def _is_whole(raw: bytes | memoryview) -> bool:
@@ -284,7 +235,7 @@ def _is_whole(raw: bytes | memoryview) -> bool:
     return True
 
 
-def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
+def _scan_value(window: Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
     """Return the value at ``window.pos``, its end found by Python's ``json``; slow, and exact about faults."""
     size = _SCAN_BYTES
     while True:
@@ -309,10 +260,10 @@ def _scan_value(window: _Window, number: int, decode: Callable[[bytes | memoryvi
         return _decoded(window, number, raw, decode)
 
 
-def _too_large(window: _Window, number: int) -> Value[T]:
+def _too_large(window: Window, number: int) -> Value[T]:
     """Pass over a record beyond the limit, without holding it, to where the next one begins."""
     fault = finding("record-too-large", f"a record of over {window.limit >> 20} MB")
-    marker = _FIRST_KEY.match(window.data, window.pos)
+    marker = FIRST_KEY.match(window.data, window.pos)
     head = window.data[window.pos : window.pos + 10_000]
     if marker:
         window.pos += len(marker[0])
@@ -321,32 +272,32 @@ def _too_large(window: _Window, number: int) -> Value[T]:
     return _end(number, fault, head)
 
 
-def _syntax_fault(window: _Window, number: int, text: str, error: json.JSONDecodeError, *, is_whole: bool) -> Value[T]:
+def _syntax_fault(window: Window, number: int, text: str, error: json.JSONDecodeError, *, is_whole: bool) -> Value[T]:
     before = len(text[: error.pos].encode("utf-8", "surrogateescape"))
     at_byte = window.base + window.pos + before + 1
-    if window.data[window.pos :].lstrip(_SPACE)[:1] == b"]":
+    if window.data[window.pos :].lstrip(SPACE)[:1] == b"]":
         fault = finding("input-syntax", f"a ',' before the closing ']', at byte {at_byte}")
         return _end(number, fault)
     found = f"{error.msg.removesuffix(' at')} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
     broken: Value[T] = _broken(window, number, finding("record-syntax", found))
     rest = text.rstrip()
     if broken.is_last and is_whole and (error.pos >= len(rest) or not rest.endswith("]")):
-        return _end(number, finding("input-truncated", f"the end of the file inside record {number} ({found})"))
+        return _end(number, finding("input-truncated", f"the end of the file inside the record ({found})"))
     return broken
 
 
-def _find_next(window: _Window) -> int:
+def _find_next(window: Window) -> int:
     """Return where the next record begins, by any first key that was seen so far; -1 if none does."""
-    own = _FIRST_KEY.match(window.data, window.pos)
+    own = FIRST_KEY.match(window.data, window.pos)
     keys = window.keys | ({own[0]} if own else set())
     found = [window.find(key, len(own[0]) if own else 1, window.limit) for key in keys]
     return min((at for at in found if at >= 0), default=-1)
 
 
-def _broken(window: _Window, number: int, fault: Finding) -> Value[T]:
+def _broken(window: Window, number: int, fault: Finding) -> Value[T]:
     """Return a record that cannot be parsed: it ends where the next one begins with a first key seen so far."""
     length = _find_next(window)
     if length < 0:
         return _end(number, fault, window.data[window.pos : window.pos + 10_000])
-    raw = window.data[window.pos : window.pos + length].rstrip(_SPACE).removesuffix(b",")
+    raw = window.data[window.pos : window.pos + length].rstrip(SPACE).removesuffix(b",")
     return Value(number, raw, fault=fault)

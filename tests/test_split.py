@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from svit_datasets import split
+from svit_datasets import split, window
 
 LIMIT = 1 << 20
 KEYS = st.sampled_from(["a", "b", "image_id", "", "caf\u00e9", 'q"q', "back\\slash", "{", "\U0001f600", ", {"])
@@ -40,8 +40,9 @@ def patch():
 
 
 def set_sizes(patch: pytest.MonkeyPatch, sizes: tuple[int, int, int]) -> None:
-    for name, size in zip(("CHUNK_BYTES", "_SCAN_BYTES", "_GUESS_BYTES"), sizes, strict=True):
-        patch.setattr(split, name, size)
+    places = ((window, "CHUNK_BYTES"), (split, "_SCAN_BYTES"), (split, "_GUESS_BYTES"))
+    for (module, name), size in zip(places, sizes, strict=True):
+        patch.setattr(module, name, size)
 
 
 def read(data: bytes, *, short: int = 0, limit: int = LIMIT):

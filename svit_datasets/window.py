@@ -1,0 +1,74 @@
+"""The part of a stream of bytes that is in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+Read = Callable[[int], bytes]
+
+SPACE = b" \t\r\n"
+_NOT_SPACE = re.compile(rb"[^ \t\r\n]")
+CHUNK_BYTES = 1 << 20
+
+
+class Window:
+    """The part of a stream that is in memory: ``data[pos:]`` is not consumed yet.
+
+    Args:
+        read: Gives up to n further bytes, b"" at the end.
+        limit: Bytes from which the unconsumed part counts as full.
+        base: Where in the file the first byte stands.
+    """
+
+    def __init__(self, read: Read, limit: int, base: int = 0) -> None:
+        self._read, self.limit = read, limit
+        self.keys: set[bytes] = set()  # first keys of the records so far
+        self.data, self.pos, self.base, self.at_end = b"", 0, base, False
+
+    def more(self) -> bool:
+        """Read on; a long value doubles the window, so the work stays linear. False at the end."""
+        if self.at_end:
+            return False
+        rest = self.data[self.pos :]
+        chunk = self._read(max(CHUNK_BYTES, len(rest)))
+        self.base += self.pos
+        self.data, self.pos, self.at_end = rest + chunk, 0, not chunk
+        return bool(chunk)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a value that has not ended yet is beyond the limit."""
+        return len(self.data) - self.pos > self.limit
+
+    def skip_space(self) -> bytes:
+        """Move to the next byte that is no white space and return it; b"" at the end."""
+        while True:
+            match = _NOT_SPACE.search(self.data, self.pos)
+            self.pos = match.start() if match else len(self.data)
+            if match:
+                return match[0]
+            if not self.more():
+                return b""
+
+    def skip_to(self, needle: bytes) -> bool:
+        """Move to where ``needle`` next stands, holding no more than a chunk; False at the end."""
+        while True:
+            at = self.data.find(needle, self.pos)
+            if at >= 0:
+                self.pos = at
+                return True
+            self.pos = max(self.pos, len(self.data) - len(needle) + 1)
+            if not self.more():
+                self.pos = len(self.data)
+                return False
+
+    def find(self, needle: bytes, start: int, within: int) -> int:
+        """Return where ``needle`` next stands, as an index from ``pos``; -1 if not ``within`` so many bytes."""
+        while True:
+            at = self.data.find(needle, self.pos + start)
+            if at >= 0:
+                return at - self.pos
+            start = max(start, len(self.data) - self.pos - len(needle))
+            if start > within or not self.more():
+                return -1
