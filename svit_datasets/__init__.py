@@ -1,4 +1,6 @@
-"""SVIT for training: native files to the LLaVA-v1.5 layout and back, boxes in the right frame, nothing lost.
+"""SVIT for training: tables for ``datasets``, the LLaVA-v1.5 layout and back, boxes in the right frame, nothing lost.
+
+Importing this makes the name "svit" known to ``datasets.load_dataset``.
 
 >>> import svit_datasets
 >>> svit_datasets.find_task("referring")
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
         OutputError,
         RecordError,
         SvitError,
+        SvitWarning,
         UsageError,
     )
     from svit_datasets.findings import Finding
     from svit_datasets.forward import to_llava
     from svit_datasets.images import Images
+    from svit_datasets.loading import load_dataset
     from svit_datasets.readers import read
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
@@ -49,10 +53,12 @@ _HOME = {
     "OutputError": "errors",
     "RecordError": "errors",
     "SvitError": "errors",
+    "SvitWarning": "errors",
     "UsageError": "errors",
     "Finding": "findings",
     "to_llava": "forward",
     "Images": "images",
+    "load_dataset": "loading",
     "read": "readers",
     "Conversation": "records",
     "HubRecord": "records",
@@ -79,6 +85,7 @@ __all__ = [
     "RecordError",
     "Report",
     "SvitError",
+    "SvitWarning",
     "Turn",
     "UsageError",
     "compare",
@@ -87,6 +94,7 @@ __all__ = [
     "find_task",
     "formats",
     "from_llava",
+    "load_dataset",
     "read",
     "to_llava",
     "write_sample",
@@ -101,3 +109,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+import_module(f"{__name__}.registration").register()

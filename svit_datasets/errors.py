@@ -74,3 +74,7 @@ class OutputError(SvitError, OSError):
     """The output cannot be written; nothing was left under its name."""
 
     __str__ = SvitError.__str__
+
+
+class SvitWarning(UserWarning):
+    """Records or images were left out or set to null, or something about them is odd; counted, with examples."""

@@ -38,6 +38,7 @@ RULES: dict[str, Rule] = {
     "input-damaged": Rule("error", "an archive that unpacks", "fetch the archive again and compare its checksum"),
     "input-bomb": Rule("error", "an archive of ordinary text", "do not unpack it; ask where it came from"),
     "input-members": Rule("error", "exactly one .json or .jsonl inside the zip", "unpack it and pass the file that you mean"),
+    "input-changed": Rule("error", "files that stay as they are while they are read", "load again when nothing writes to them"),
     "input-bom": Rule("note", "UTF-8 without a byte-order mark", "nothing to do; the mark was passed over"),
     # one record, as JSON
     "record-too-large": Rule("error", "a smaller record", "raise --max-record-mb if the record is genuine"),
@@ -71,6 +72,8 @@ RULES: dict[str, Rule] = {
     "image-too-large": Rule("error", "fewer pixels than Pillow's limit", "no genuine photo is that large; replace the file"),
     "image-size-differs": Rule("warning", "the same size in image_data.json and in the file", "image_data.json was used; check that the file is the original"),
     "image-size-unknown": Rule("error", "the image's size, to place its boxes", "pass --images with the images or image_data.json"),
+    "image-turned": Rule("warning", "an upright photo", "boxes are in stored pixels, and datasets turns the photo when it is looked at: take its bytes with Image(decode=False), or store the photo upright"),
+    "image-id-range": Rule("error", "an id of 64 bits", "correct image_id: a table cannot hold it"),
     "image-folder-differs": Rule("warning", "the image in the folder that Visual Genome has it in", "move the file: the trainer looks for it where the record says"),
     "image-path-unsafe": Rule("error", "a relative path below the image folder", "make the path relative, without '..'"),
     "image-folder-guessed": Rule("note", "an id in Visual Genome's index or an image in VG_100K or VG_100K_2", "put the image under vg/VG_100K for the trainer"),

@@ -20,6 +20,7 @@ _PHRASE = r"[^<]*+(?:<(?!st>|ed>)[^<]*+)*+"
 
 _ONE_BOX = re.compile(_BOX)
 _GROUP = re.compile(rf"(?:<st>({_PHRASE})<ed>(\s*+))?+({_BOXES})|<st>|<ed>")
+_MARKED = re.compile(rf"<st>({_PHRASE})<ed>(?:\s*+({_BOXES}))?+")
 _COORDINATE = re.compile(_NUMBER)
 # A bracket that holds numbers with a point and a comma and was not read as a box: "[0.1, 0.5.1, ..", "[-0.2, ..".
 _NEAR = r"[-+0-9.,;\seE]*"
@@ -72,6 +73,33 @@ def find(text: str) -> Iterator[Group]:
     for match in _GROUP.finditer(text):
         if match[3] is not None:
             yield Group(match[1], match[2] or "", match[3], match.start(), match.end())
+
+
+class Marked(NamedTuple):
+    """A marked phrase.
+
+    Attributes:
+        phrase: What stands between ``<st>`` and ``<ed>``.
+        start: Index of the phrase's first character in its text.
+        end: Index behind its last character.
+        boxes: Its boxes as written; '' where none follow.
+    """
+
+    phrase: str
+    start: int
+    end: int
+    boxes: str
+
+
+def find_marked(text: str) -> Iterator[Marked]:
+    """Yield the marked phrases of ``text`` from left to right, with or without boxes.
+
+    >>> text = "The <st>cat<ed> [0, 0, 1, 1] sees a <st>dog<ed>."
+    >>> [(m.phrase, m.boxes, text[m.start : m.end]) for m in find_marked(text)]
+    [('cat', '[0, 0, 1, 1]', 'cat'), ('dog', '', 'dog')]
+    """
+    for match in _MARKED.finditer(text):
+        yield Marked(match[1], *match.span(1), match[2] or "")
 
 
 def rewrite(text: str, render: Render) -> str:

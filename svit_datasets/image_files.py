@@ -62,6 +62,26 @@ def read_picture(open_image: Callable[[], IO[bytes]]) -> Picture | Finding:
     return _look(open_image, is_decoded=True)
 
 
+def read_bytes(open_image: Callable[[], IO[bytes]]) -> bytes | Finding:
+    """Return an image file's bytes, or why they cannot be read.
+
+    Args:
+        open_image: Opens the image's bytes.
+
+    Returns:
+        The bytes, or a finding without a place.
+    """
+    try:
+        with open_image() as file:
+            return file.read()
+    except (OSError, EOFError, *_ZIP_FAULTS) as error:
+        return _undecodable(error)
+
+
+def _undecodable(error: Exception) -> Finding:
+    return finding("image-undecodable", str(error).split(" <")[0] or type(error).__name__)
+
+
 def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture | Finding:
     from PIL import Image
 
@@ -78,7 +98,7 @@ def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture |
     except Image.DecompressionBombError as error:
         return finding("image-too-large", str(error).split(",")[0].lower())
     except (*_HEADER_FAULTS, *_ZIP_FAULTS) as error:
-        return finding("image-undecodable", str(error).split(" <")[0] or type(error).__name__)
+        return _undecodable(error)
     if _is_too_large(size_wh):
         return finding("image-too-large", f"{size_wh[0]} x {size_wh[1]} pixels")
     return Picture(size_wh, orientation if orientation in range(1, 9) else UPRIGHT)

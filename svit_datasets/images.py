@@ -15,12 +15,8 @@ from svit_datasets.containers import fault_error, input_error
 from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.image_files import read_size
-from svit_datasets.stores import FolderStore, Place, Store, ZipStore
+from svit_datasets.stores import FolderStore, Place, Store, ZipStore, find_places
 from svit_datasets.visual_genome import ImageData
-
-_BASES = ("", "vg", "raw", "raw/vg")
-_ZIPS = ("images.zip", "images2.zip")
-_IMAGE_DATA = ("image_data.json", "annotations/vg/image_data.json", "annotations/image_data.json")
 
 
 class Resolved(NamedTuple):
@@ -79,28 +75,25 @@ class Images:
         """Whether image files are at hand, not sizes alone."""
         return bool(self._stores)
 
+    @property
+    def names(self) -> list[str]:
+        """The folders and zips that hold image files."""
+        return [store.name for store in self._stores]
+
     def _add(self, root: Path) -> None:
-        if root.is_file():
-            self._add_file(root)
-            return
         if not root.exists():
             raise input_error(finding("input-missing", "no such file or folder", file=str(root)))
-        before = len(self._stores), len(self._entries)
-        for base in (root / b for b in _BASES):
-            if any((base / folder).is_dir() for folder in visual_genome.FOLDERS):
-                self._stores.append(FolderStore(base))
-            for file in (base / name for name in (*_ZIPS, *_IMAGE_DATA)):
-                if file.is_file():
-                    self._add_file(file)
-        if len(self._stores) == before[0] and any(p.stem.isdigit() for p in root.glob("*.jpg")):
-            self._stores.append(FolderStore(root, is_flat=True))
-        if before == (len(self._stores), len(self._entries)):
+        places = find_places(root)
+        self._stores += [FolderStore(base) for base in places.bases]
+        self._stores += [ZipStore(file, self._stack) for file in places.zips]
+        self._stores += [FolderStore(folder, is_flat=True) for folder in places.flat]
+        before = len(self._entries)
+        for file in places.image_data:
+            self._add_entries(file)
+        if not places.holders and len(self._entries) == before:
             raise input_error(_no_images(root))
 
-    def _add_file(self, file: Path) -> None:
-        if file.suffix == ".zip" and not file.name.startswith("image_data"):
-            self._stores.append(ZipStore(file, self._stack))
-            return
+    def _add_entries(self, file: Path) -> None:
         for entry in visual_genome.read_image_data(str(file), add=self._note):
             self._entries[entry.image_id] = entry
 
@@ -150,7 +143,7 @@ class Images:
     def _without_file(self, image_id: int, folder: str | None, size_wh: Size | None) -> Resolved:
         if self._stores and (folder or size_wh):
             path = visual_genome.llava_path(image_id, folder or visual_genome.FOLDERS[0])
-            found = f"no {path.removeprefix('vg/')} under {', '.join(s.name for s in self._stores)}"
+            found = f"no {path.removeprefix('vg/')} under {', '.join(self.names)}"
             return Resolved(path, size_wh, (finding("image-missing", found, path="$.image_id"),))
         if not folder and not size_wh:
             return Resolved("", None, (finding("image-unknown", str(image_id), path="$.image_id"),))

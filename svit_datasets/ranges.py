@@ -193,11 +193,10 @@ class _Cut:
             return data
         assert self._stop is not None
         self._is_done = True
-        start = max(self._stop, self._at)
-        seen, edge, self.next_record = self._find(start)
+        seen, edge, self.next_record = self._find(self._stop)
         if edge is None:
             return seen
-        before = seen[: edge - start]
+        before = seen[: edge - self._stop]
         return before + b"," + self.next_record + b"]" if self._edge.is_array else before
 
     def _take(self, size: int) -> bytes:

@@ -14,6 +14,9 @@ from svit_datasets.findings import finding
 from svit_datasets.visual_genome import FOLDERS
 
 ZIP_PROTOCOL = "svit-zip"
+_BASES = ("", "vg", "raw", "raw/vg")
+_ZIPS = ("images.zip", "images2.zip")
+_IMAGE_DATA = ("image_data.json", "annotations/vg/image_data.json", "annotations/image_data.json")
 
 
 class Place(NamedTuple):
@@ -30,6 +33,47 @@ class Place(NamedTuple):
     store: str
     uri: str
     open: Callable[[], IO[bytes]]
+
+
+class Places(NamedTuple):
+    """Where a folder keeps images and their sizes.
+
+    Attributes:
+        bases: Folders with ``VG_100K/`` or ``VG_100K_2/`` in them.
+        zips: ``images.zip`` and ``images2.zip``.
+        image_data: ``image_data.json``.
+        flat: The folder itself, where ``ID.jpg`` lie in it and nothing else is found.
+    """
+
+    bases: tuple[Path, ...] = ()
+    zips: tuple[Path, ...] = ()
+    image_data: tuple[Path, ...] = ()
+    flat: tuple[Path, ...] = ()
+
+    @property
+    def holders(self) -> tuple[Path, ...]:
+        """What holds image files."""
+        return (*self.bases, *self.zips, *self.flat)
+
+
+def find_places(root: Path) -> Places:
+    """Return where ``root`` keeps images and sizes: at its root, under ``vg/``, ``raw/`` or ``raw/vg/``.
+
+    Args:
+        root: A folder, one of the zips, or an ``image_data.json``.
+
+    Returns:
+        The places; none at all where nothing is there.
+    """
+    if root.is_file():
+        is_zip = root.suffix == ".zip" and not root.name.startswith("image_data")
+        return Places(zips=(root,)) if is_zip else Places(image_data=(root,))
+    bases = [root / b for b in _BASES]
+    with_folders = tuple(b for b in bases if any((b / folder).is_dir() for folder in FOLDERS))
+    zips = tuple(b / name for b in bases for name in _ZIPS if (b / name).is_file())
+    sizes = tuple(b / name for b in bases for name in _IMAGE_DATA if (b / name).is_file())
+    is_flat = not with_folders and not zips and any(p.stem.isdigit() for p in root.glob("*.jpg"))
+    return Places(with_folders, zips, sizes, (root,) if is_flat else ())
 
 
 class Store(Protocol):

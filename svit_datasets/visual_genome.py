@@ -18,6 +18,7 @@ Folder = Literal["VG_100K", "VG_100K_2"]
 FOLDERS: tuple[Folder, Folder] = ("VG_100K", "VG_100K_2")
 INDEX = "visual_genome.parquet"
 LLAVA_PREFIX = "vg"
+_ID_LIMIT, _SIDE_LIMIT = 1 << 63, 1 << 31  # what the columns of a table hold
 _VG_PATH = re.compile(r"(?:^|/)(VG_100K(?:_2)?)/([0-9]+)\.jpg$")
 
 
@@ -122,7 +123,11 @@ def read_image_data(path: str, *, add: Callable[[Finding], object]) -> Iterator[
 
 
 def _check(entry: ImageData, file: str, number: int) -> Finding | None:
-    if entry.width > 0 and entry.height > 0:
+    for name in ("image_id", "coco_id", "flickr_id"):
+        value = getattr(entry, name)
+        if value is not None and not -_ID_LIMIT <= value < _ID_LIMIT:
+            return finding("image-data-entry", str(value), file=file, record=number, path=f"$.{name}")
+    if 0 < entry.width < _SIDE_LIMIT and 0 < entry.height < _SIDE_LIMIT:
         return None
-    found, side = f"{entry.width} x {entry.height}", "height" if entry.width > 0 else "width"
+    found, side = f"{entry.width} x {entry.height}", "height" if 0 < entry.width < _SIDE_LIMIT else "width"
     return finding("image-data-entry", found, file=file, record=number, id=entry.image_id, path=f"$.{side}")

@@ -1,0 +1,210 @@
+"""The ``datasets`` builder: five configurations of SVIT, joined to Visual Genome's images.
+
+Keep this module free of ``open`` and of paths: ``datasets`` patches both in a builder's module while it streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+import datasets
+import pyarrow as pa
+from datasets.exceptions import DatasetGenerationError
+
+from svit_datasets import VERSION
+from svit_datasets.columns import CONFIGS, describe, features_of
+from svit_datasets.errors import InputError, RecordError, UsageError
+from svit_datasets.hub import REPOSITORY
+from svit_datasets.records import TASKS, find_task
+from svit_datasets.rows import read_tables
+from svit_datasets.table_spec import Share, TableSpec, default_root, make_spec
+
+NAME = "svit"
+HOMEPAGE = "https://github.com/BAAI-DCAI/Visual-Instruction-Tuning"
+CITATION = """\
+@article{zhao2023svit,
+  title={SVIT: Scaling up Visual Instruction Tuning},
+  author={Zhao, Bo and Wu, Boya and He, Muyang and Huang, Tiejun},
+  journal={arXiv preprint arXiv:2307.04087},
+  year={2023}
+}"""
+_SPLITS = ("train", "test")
+
+
+class BuildInputError(InputError, DatasetGenerationError):  # type: ignore[misc]
+    """A file cannot be used; also what ``datasets`` raises where a build fails."""
+
+
+class BuildRecordError(RecordError, DatasetGenerationError):  # type: ignore[misc]
+    """A record or image is at fault; also what ``datasets`` raises where a build fails."""
+
+
+@dataclass
+class SvitConfig(datasets.BuilderConfig):  # type: ignore[misc]
+    """A configuration with its options; ``load_dataset`` takes each as a keyword.
+
+    Attributes:
+        images: ``path`` (the file where it lies, read on access), ``embed`` (its bytes in the table) or ``none``.
+        granularity: One row an ``image``, a ``conversation`` or a question-answer pair (``qa``).
+        on_missing_image: ``error``, ``null`` or ``drop`` for images that are missing or cannot be decoded.
+        check_images: Whether every image is decoded once while the table is built.
+        on_error: ``raise`` or ``skip`` for faulty records.
+        coco_captions: COCO caption files to join.
+        columns: Columns to load; all by default.
+        hub_repo_id: Where to download from without ``data_dir`` and ``SVIT_DATA_DIR``.
+        revision: Branch, tag or commit there.
+    """
+
+    images: str = "path"
+    granularity: str = "image"
+    on_missing_image: str = "error"
+    check_images: bool = True
+    on_error: str = "raise"
+    coco_captions: Any = None
+    columns: Any = None
+    hub_repo_id: str = REPOSITORY
+    revision: str | None = None
+
+    def spec(self, token: str | bool | None = None) -> TableSpec:
+        """Return the options, checked.
+
+        Raises:
+            UsageError: An option has none of its values.
+        """
+        return make_spec(
+            config=self.name,
+            data_dir=self.data_dir,
+            repo_id=self.hub_repo_id,
+            revision=self.revision,
+            token=token,
+            granularity=self.granularity,
+            images=self.images,
+            on_missing_image=self.on_missing_image,
+            check_images=self.check_images,
+            on_error=self.on_error,
+            coco_captions=self.coco_captions,
+            columns=self.columns,
+        )
+
+    def create_config_id(self, config_kwargs: dict[str, Any], custom_features: Any = None) -> str:
+        """Return the name under which the built table is cached.
+
+        It changes with the options and with the files that this configuration is made from, not with others.
+        """
+        del config_kwargs  # the options are told by the configuration itself
+        return f"{self.name}-{self.spec().digest(repr(custom_features or ''))}"
+
+
+class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
+    """SVIT: conversation, complex_reasoning, referring, detail, and the images alone.
+
+    Args:
+        cache_dir: Where tables are cached.
+        dataset_name: Their name there.
+        config_name: One of the configurations; file stems and ``-`` for ``_`` are understood.
+        hash: Part of their name there.
+        data_dir: Folder with SVIT's files; ``SVIT_DATA_DIR`` by default, else they come from the Hub.
+        data_files: Not taken: ``data_dir`` names the folder.
+        options: Options of ``SvitConfig``, and what ``datasets`` passes.
+
+    Raises:
+        UsageError: A name or an option is unknown.
+        InputError: The files are not there.
+    """
+
+    BUILDER_CONFIG_CLASS = SvitConfig
+    BUILDER_CONFIGS: ClassVar[list[SvitConfig]] = [SvitConfig(name=name, version=VERSION) for name in CONFIGS]
+
+    def __init__(
+        self,
+        cache_dir: str | None = None,
+        dataset_name: str | None = None,
+        config_name: str | None = None,
+        hash: str | None = None,
+        *,
+        data_dir: Any = None,
+        data_files: Any = None,
+        **options: Any,
+    ) -> None:
+        if data_files is not None:
+            raise UsageError("data_files is not taken; name the folder with SVIT's files in data_dir")
+        super().__init__(
+            cache_dir=cache_dir,
+            dataset_name=dataset_name or NAME,
+            config_name=find_config(config_name),
+            hash=hash or VERSION,
+            data_dir=default_root(data_dir),
+            **options,
+        )
+
+    def _info(self) -> datasets.DatasetInfo:
+        columns = self.config.spec().make_columns()
+        return datasets.DatasetInfo(
+            description=describe(self.config.name, columns),
+            features=features_of(columns),
+            homepage=HOMEPAGE,
+            license="cc-by-4.0",
+            citation=CITATION,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
+        spec = self.config.spec(self.token)
+        if spec.root is None and not dl_manager.is_streaming:
+            spec = replace(spec, root=spec.find_root())
+        shares = spec.make_shares()
+        return [
+            datasets.SplitGenerator(name=split, gen_kwargs={"shares": shares, "spec": replace(spec, is_test=is_test)})
+            for split, is_test in zip(_SPLITS, (False, True), strict=True)
+        ]
+
+    def _generate_tables(self, shares: Sequence[Share], spec: TableSpec) -> Iterator[tuple[Any, pa.Table]]:
+        make_key = getattr(datasets.builder, "Key", lambda *key: key)  # older versions take any key
+        try:
+            for number, (first, table) in enumerate(read_tables(spec, list(shares))):
+                yield make_key(first, number), table
+        except InputError as error:
+            raise BuildInputError(error.message, error.finding) from error
+        except RecordError as error:
+            raise BuildRecordError(error.message, error.finding) from error
+
+    def as_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Return the built split, or all; a split without rows is an empty dataset rather than an error."""
+        splits = (self.info.splits or {}) if split is None else {}
+        if splits:
+            return datasets.DatasetDict({name: self.as_dataset(name, *args, **kwargs) for name in splits})
+        known = self.info.splits or {}
+        if str(split) in known and not known[str(split)].num_examples:
+            table = self.info.features.arrow_schema.empty_table()
+            return datasets.Dataset(table, info=self.info.copy(), split=datasets.NamedSplit(str(split)))
+        return super().as_dataset(split, *args, **kwargs)
+
+
+def find_config(name: str | None) -> str:
+    """Return the configuration that ``name`` means.
+
+    Args:
+        name: A configuration, or the stem of a task's file; ``-`` and ``_`` alike.
+
+    Returns:
+        One of ``CONFIGS``.
+
+    Raises:
+        UsageError: There is none, or no name was given.
+
+    >>> find_config("complex-reasoning"), find_config("referring_qa"), find_config("images")
+    ('complex_reasoning', 'referring', 'images')
+    """
+    known = ", ".join(CONFIGS)
+    if name is None:
+        raise UsageError(f"Config name is missing: load_dataset({NAME!r}, CONFIG) with one of {known}")
+    if name in CONFIGS:
+        return name
+    task = find_task(name)
+    if task is None:
+        close = get_close_matches(name.lower(), CONFIGS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"BuilderConfig {name!r} not found. Available: {known}.{hint}")
+    return TASKS[task].config

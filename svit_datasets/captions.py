@@ -1,0 +1,59 @@
+"""COCO's captions, by COCO's image id."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from svit_datasets.containers import input_error
+from svit_datasets.findings import finding
+
+_GZIP = b"\x1f\x8b"
+
+
+def read_captions(paths: Iterable[str | Path]) -> dict[int, list[str]]:
+    """Read COCO caption files with ``pycocotools``.
+
+    Args:
+        paths: Files such as ``captions_train2014.json``, plain or ``.gz``.
+
+    Returns:
+        The captions of each COCO image, in the order of the files; an image without captions is not there.
+
+    Raises:
+        InputError: A file is missing or is no COCO caption file.
+    """
+    captions: dict[int, list[str]] = {}
+    for path in paths:
+        for coco_id, texts in _read(str(path)).items():
+            captions.setdefault(coco_id, []).extend(texts)
+    return captions
+
+
+@cache
+def _read(path: str) -> dict[int, list[str]]:
+    from pycocotools.coco import COCO
+
+    coco = COCO()
+    try:
+        data = Path(path).read_bytes()
+        coco.dataset = json.loads(gzip.decompress(data) if data.startswith(_GZIP) else data)
+        del data
+        if not coco.dataset["annotations"]:
+            raise ValueError("no annotations")
+        with contextlib.redirect_stdout(io.StringIO()):  # it tells of its progress on standard output
+            coco.createIndex()
+        return {i: [str(a["caption"]) for a in found] for i, found in coco.imgToAnns.items()}
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise input_error(finding("input-missing", reason, file=path)) from error
+    except (ValueError, KeyError, TypeError, EOFError) as error:
+        expected = "COCO's caption format: images, and annotations with image_id and caption"
+        mend = "pass captions_train2014.json and the like"
+        found = f"{type(error).__name__}: {error}"
+        raise input_error(finding("input-not-json", found, file=path, expected=expected, mend=mend)) from error

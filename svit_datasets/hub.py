@@ -1,0 +1,94 @@
+"""Fetch SVIT's published files from the Hugging Face Hub, and say what to do where that cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from svit_datasets.errors import InputError
+from svit_datasets.records import TaskName
+
+REPOSITORY = "BAAI/SVIT"
+_IMAGES = ("raw/images.zip", "raw/images2.zip")
+_SIZES = "raw/annotations/vg/image_data.json"
+_INSTEAD = (
+    "pass data_dir=FOLDER with SVIT's files, or name it in SVIT_DATA_DIR; "
+    "`svit-convert sample FOLDER` writes a small one"
+)
+
+
+@cache
+def download(
+    task: TaskName | None,
+    *,
+    with_files: bool,
+    repo_id: str = REPOSITORY,
+    revision: str | None = None,
+    token: str | bool | None = None,
+) -> Path:
+    """Fetch what a configuration needs into ``huggingface_hub``'s own cache; what is there is not fetched again.
+
+    Args:
+        task: The task; None for the configuration ``images``.
+        with_files: Whether the images are wanted too (about 15 GB).
+        repo_id: The dataset repository.
+        revision: Branch, tag or commit.
+        token: See ``huggingface_hub``; None takes the one that the user logged in with.
+
+    Returns:
+        The folder that holds the files, laid out as published.
+
+    Raises:
+        InputError: Access was not granted, there is no network, or the repository lacks a file.
+    """
+    from huggingface_hub import hf_hub_download
+
+    def fetch(name: str) -> Path:
+        path = hf_hub_download(repo_id, name, repo_type="dataset", revision=revision, token=token)
+        return Path(path).parents[len(PurePosixPath(name).parts) - 1]
+
+    wanted: list[tuple[str, ...]] = [(f"data/{task}.zip", f"data/{task}.json")] if task else []
+    wanted += [(name,) for name in (*(_IMAGES if with_files else ()), _SIZES)]
+    roots = [_first(names, fetch, repo_id) for names in wanted]
+    return roots[0]
+
+
+def _first(names: tuple[str, ...], fetch: Callable[[str], Path], repo_id: str) -> Path:
+    """Fetch the first of ``names`` that the repository has."""
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    for name in names:
+        try:
+            return fetch(name)
+        except LocalEntryNotFoundError as error:
+            raise _explain(error, repo_id) from error
+        except EntryNotFoundError:
+            continue
+        except Exception as error:
+            raise _explain(error, repo_id) from error
+    raise InputError(f"{repo_id}: has no {' or '.join(names)}; {_INSTEAD}")
+
+
+def _explain(error: Exception, repo_id: str) -> InputError:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    page = f"{constants.ENDPOINT}/datasets/{repo_id}"
+    cause: Any = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
+    if isinstance(cause, GatedRepoError):
+        return InputError(
+            f"{repo_id}: access was not granted; accept the terms at {page} with the account that you log in with "
+            f"(`hf auth login`, or the token in HF_TOKEN), or {_INSTEAD}"
+        )
+    if isinstance(cause, RepositoryNotFoundError) or status in (401, 403):
+        return InputError(
+            f"{repo_id}: not found, or not for this token ({status}); log in with `hf auth login` after accepting the "
+            f"terms at {page}, or {_INSTEAD}"
+        )
+    if isinstance(cause, HfHubHTTPError) and status:
+        return InputError(f"{repo_id}: the Hub answered {status}; try again later, or {_INSTEAD}")
+    reason = str(cause or error).strip().split("\n")[0] or type(error).__name__
+    return InputError(f"{repo_id}: cannot be reached at {constants.ENDPOINT} ({reason}); {_INSTEAD}")

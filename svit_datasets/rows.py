@@ -1,0 +1,211 @@
+"""A configuration's tables, streamed out of SVIT's files: what the builder hands to ``datasets``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from svit_datasets import visual_genome
+from svit_datasets.columns import make_table
+from svit_datasets.containers import fault_error, input_error
+from svit_datasets.findings import Finding, finding
+from svit_datasets.joining import ImagesMode, Joined, Joiner
+from svit_datasets.parts import ImageRow, Part, parts_of
+from svit_datasets.ranges import count_before, cut_ranges, join_ranges, read_range
+from svit_datasets.readers import decode_native
+from svit_datasets.records import NativeRecord
+from svit_datasets.table_spec import Share, TableSpec
+from svit_datasets.tally import Tally
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS_EACH, _BYTES_EACH = 1000, 32 << 20
+
+
+def read_tables(spec: TableSpec, shares: Sequence[Share]) -> Iterator[tuple[int, pa.Table]]:
+    """Yield the rows of some shares of a configuration's input, in order.
+
+    Args:
+        spec: What the table is made of.
+        shares: The shares to read; neighbours are read in one go.
+
+    Yields:
+        Number of the first of the shares read in one go, and up to a thousand rows.
+
+    Raises:
+        InputError: A file cannot be used, or changed while it was read.
+        RecordError: A record or an image is at fault and the policy is to stop.
+    """
+    before = spec.stamp()
+    tally = Tally(f"svit/{spec.config}, {'test' if spec.is_test else 'train'} split")
+    reader = _read_images if spec.task is None else _read_text
+    columns = spec.make_columns()
+    try:
+        for first, group in _neighbours(shares):
+            for batch in _batches(reader(spec, group, tally)):
+                yield first, make_table(batch, columns)
+        if spec.stamp() != before:
+            name = str(spec.find_sources().text or spec.find_root())
+            raise input_error(finding("input-changed", "another size or time of change than at the start", file=name))
+    finally:
+        tally.warn()
+
+
+def _neighbours(shares: Sequence[Share]) -> Iterator[tuple[int, list[Share]]]:
+    """Yield runs of shares that follow each other, each with the place of its first in ``shares``.
+
+    >>> list(_neighbours([Share(0, 9), Share(1, 9), Share(4, 9)]))
+    [(0, [Share(number=0, of=9), Share(number=1, of=9)]), (2, [Share(number=4, of=9)])]
+    """
+    run: list[Share] = []
+    for i, share in enumerate(shares):
+        if run and share != Share(run[-1].number + 1, run[-1].of):
+            yield i - len(run), run
+            run = []
+        run.append(share)
+    if run:
+        yield len(shares) - len(run), run
+
+
+def _batches(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Yield the parts in lists of bounded number and size."""
+    batch: list[Part] = []
+    size = 0
+    for part in parts:
+        batch.append(part)
+        size += len(part.image.data or b"") + sum(len(turn.value) for _, _, turn in part.turns())
+        if len(batch) == _ROWS_EACH or size > _BYTES_EACH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[Part]:
+    """Yield a part for each image of some shares."""
+    joiner = _open_joiner(spec, tally)
+    ids = [i for i in joiner.image_ids() if visual_genome.is_held_out(i) == spec.is_test]
+    count = group[0].of
+    for image_id in ids[len(ids) * group[0].number // count : len(ids) * (group[-1].number + 1) // count]:
+        row = _settle(spec, joiner.join(image_id), tally, str(spec.find_root()), lambda: 0)
+        if row is not None:
+            yield Part(row, NativeRecord(image_id, []))
+
+
+def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[Part]:
+    """Yield the parts of the native records of some shares."""
+    sources = spec.find_sources()
+    assert sources.text is not None
+    name, member = str(sources.text), sources.member
+    ranges = cut_ranges(name, member=member, most=group[0].of)
+    decode = _decoder(is_test=spec.is_test)
+    joiner = _open_joiner(spec, tally)
+    for part in join_ranges(ranges[group[0].number : group[-1].number + 1]):
+        before = cache(partial(count_before, name, part, member=member))
+        for item in read_range(name, part, decode, member=member):
+            if item.fault is not None and item.fault.severity == "error" and _is_own(item.fault, spec.is_test):
+                _refuse(spec, item.fault, tally)
+            record = item.record
+            if record is None:
+                continue
+            place = partial(_number, before, item.number)
+            row = _settle(spec, joiner.join(record.image_id), tally, name, place)
+            if row is None:
+                continue
+            for made in parts_of(row, record, spec.granularity):
+                if isinstance(made, Finding):
+                    _refuse(spec, made.at(file=name, record=place(), id=record.image_id), tally)
+                else:
+                    yield made
+
+
+def _number(before: Callable[[], int], number: int) -> int:
+    return before() + number
+
+
+class _OnlyId(msgspec.Struct):
+    image_id: int
+
+
+_ONLY_ID = msgspec.json.Decoder(_OnlyId)
+
+
+def _decoder(*, is_test: bool) -> Callable[[bytes | memoryview], NativeRecord | None]:
+    """Return a decoder that passes over the records of the other split, at a fraction of the cost."""
+
+    def decode(raw: bytes | memoryview) -> NativeRecord | None:
+        try:
+            is_other = visual_genome.is_held_out(_ONLY_ID.decode(raw).image_id) != is_test
+        except (msgspec.DecodeError, RecursionError):
+            is_other = False  # the whole decoder says what is wrong
+        return None if is_other else decode_native(raw)
+
+    return decode
+
+
+def _is_own(fault: Finding, is_test: bool) -> bool:
+    """Tell whether a faulty record is this split's to report; what tells no id is the train split's."""
+    digits = fault.id.lstrip("-")
+    return (digits.isdecimal() and len(digits) < 20 and visual_genome.is_held_out(int(fault.id))) == is_test
+
+
+def _refuse(spec: TableSpec, fault: Finding, tally: Tally) -> None:
+    """Raise, or count a record that is left out."""
+    fault = msgspec.structs.replace(fault, mend=fault.mend.replace("--on-error skip", 'on_error="skip"'))
+    if spec.on_error == "raise" or not fault.record:
+        raise fault_error(fault)
+    tally.add(fault, "record left out")
+
+
+def _settle(spec: TableSpec, joined: Joined, tally: Tally, file: str, number: Callable[[], int]) -> ImageRow | None:
+    """Return the image's row by the policy for images that cannot be used; None leaves it out."""
+    is_kept = True
+    for fault in joined.findings:
+        fault = fault.at(file=file, record=number(), id=joined.row.image_id)
+        if fault.code == "image-id-range":
+            _refuse(spec, fault, tally)
+            return None
+        if fault.severity != "error":
+            tally.add(fault, "kept")
+            continue
+        if spec.on_missing_image == "error":
+            raise fault_error(fault)
+        is_kept = spec.on_missing_image == "null"
+        tally.add(fault, "image set to null" if is_kept else "rows left out")
+    return joined.row if is_kept else None
+
+
+def _open_joiner(spec: TableSpec, tally: Tally) -> Joiner:
+    """Return the joiner of a table, opened once a process; faults of image_data.json are told by the first to ask."""
+    mode: ImagesMode = spec.images if spec.with_files else "none"
+    roots = spec.find_sources().image_roots
+    joiner, faults = _cached_joiner(
+        os.getpid(), spec.stamp(), roots, mode, spec.check_images, spec.coco_captions, spec.on_error == "skip"
+    )
+    while faults:
+        tally.add(faults.pop(0), "entry left out")
+    return joiner
+
+
+@lru_cache(maxsize=2)
+def _cached_joiner(
+    _process: int,
+    _stamp: str,
+    roots: tuple[Path, ...],
+    mode: ImagesMode,
+    is_checked: bool,
+    coco_captions: tuple[str, ...],
+    is_lenient: bool,
+) -> tuple[Joiner, list[Finding]]:
+    """A zip that two processes read through one handle mixes its bytes up, hence the process in the key."""
+    faults: list[Finding] = []
+    joiner = Joiner(
+        roots, mode, is_checked=is_checked, coco_captions=coco_captions, add=faults.append if is_lenient else None
+    )
+    return joiner, faults

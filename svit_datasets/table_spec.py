@@ -1,0 +1,156 @@
+"""What a table is made of: a configuration, a split, and the options of ``load_dataset``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from svit_datasets import VERSION
+from svit_datasets.columns import Column, columns_of
+from svit_datasets.errors import UsageError, choose
+from svit_datasets.hub import REPOSITORY, download
+from svit_datasets.joining import IMAGES_MODES, ON_MISSING, ImagesMode, OnMissing
+from svit_datasets.parts import GRANULARITIES, Granularity
+from svit_datasets.records import TaskName
+from svit_datasets.sources import Sources, find_sources, stamp, task_of_config, watched_files
+
+DATA_DIR = "SVIT_DATA_DIR"
+_SHARES, _PACKED_SHARES = 16, 8
+
+
+class Share(NamedTuple):
+    """A part of a configuration's input: ``number`` of ``of``, from 0."""
+
+    number: int
+    of: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """What a table is made of.
+
+    Attributes:
+        config: One of ``columns.CONFIGS``.
+        is_test: Whether it has SVIT's held-out images, or all others.
+        root: Folder with SVIT's files; None fetches them from the Hub.
+        repo_id: The Hub repository.
+        revision: Branch, tag or commit there.
+        token: See ``huggingface_hub``.
+        granularity: One row an image, a conversation, or a question-answer pair.
+        images: ``path``, ``embed`` or ``none``.
+        on_missing_image: ``error`` stops at an image that cannot be used, ``null`` sets it to null, ``drop`` leaves its
+            rows out.
+        check_images: Whether every image is decoded once while the table is made.
+        on_error: ``raise`` stops at the first faulty record, ``skip`` leaves it out.
+        coco_captions: COCO caption files.
+        columns: Columns wanted; None is all.
+    """
+
+    config: str
+    is_test: bool = False
+    root: Path | None = None
+    repo_id: str = REPOSITORY
+    revision: str | None = None
+    token: str | bool | None = field(default=None, repr=False)
+    granularity: Granularity = "image"
+    images: ImagesMode = "path"
+    on_missing_image: OnMissing = "error"
+    check_images: bool = True
+    on_error: str = "raise"
+    coco_captions: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def task(self) -> TaskName | None:
+        """The task; None for the configuration ``images``."""
+        return task_of_config(self.config)
+
+    @property
+    def with_files(self) -> bool:
+        """Whether image files are read."""
+        return self.images != "none" and (self.columns is None or "image" in self.columns)
+
+    def make_columns(self) -> list[Column]:
+        """Return the table's columns."""
+        return columns_of(self.config, self.granularity, has_captions=bool(self.coco_captions), chosen=self.columns)
+
+    def find_root(self) -> Path:
+        """Return the folder with SVIT's files, fetched from the Hub where none was given."""
+        if self.root is not None:
+            return self.root
+        return download(
+            self.task, with_files=self.with_files, repo_id=self.repo_id, revision=self.revision, token=self.token
+        )
+
+    def find_sources(self) -> Sources:
+        """Return what the table is read from."""
+        return find_sources(self.find_root(), self.task, with_files=self.with_files)
+
+    def make_shares(self) -> list[Share]:
+        """Return the shares that the input is read in: fewer for a zip, of which each share unpacks all before it.
+
+        Raises:
+            InputError: A folder was given, and what the table needs is not in it.
+        """
+        text = self.find_sources().text if self.root is not None else None
+        is_packed = self.root is None or (text is not None and text.suffix in (".zip", ".gz"))
+        count = _PACKED_SHARES if is_packed and self.task else _SHARES
+        return [Share(i, count) for i in range(count)]
+
+    def digest(self, salt: str = "") -> str:
+        """Return a digest of all options and of the files that the table is made from."""
+        where = self.stamp() if self.root is not None else f"{self.repo_id}@{self.revision}"
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("root", "token")}
+        return sha256(repr((VERSION, where, sorted(options.items()), salt)).encode()).hexdigest()[:16]
+
+    def stamp(self) -> str:
+        """Return a digest of the files that the table is made from."""
+        root = self.find_root()
+        captions = [Path(p) for p in self.coco_captions]
+        return stamp(watched_files(root, self.find_sources(), with_files=self.with_files, more=captions))
+
+
+def default_root(data_dir: str | Path | None) -> str | None:
+    """Return the folder with SVIT's files: ``data_dir``, else what SVIT_DATA_DIR says; None is the Hub."""
+    given = data_dir or os.environ.get(DATA_DIR)
+    return str(Path(given).expanduser().absolute()) if given else None
+
+
+def make_spec(
+    *,
+    data_dir: str | None,
+    coco_captions: str | Path | Iterable[str | Path] | None,
+    columns: Iterable[str] | None,
+    **options: Any,
+) -> TableSpec:
+    """Return the options of ``load_dataset``, checked.
+
+    Args:
+        data_dir: Folder with SVIT's files; None is the Hub.
+        coco_captions: One COCO caption file or several.
+        columns: Columns wanted; None is all.
+        options: The other attributes of ``TableSpec``.
+
+    Returns:
+        The options.
+
+    Raises:
+        UsageError: An option has none of its values.
+    """
+    choose("images", options["images"], IMAGES_MODES)
+    choose("granularity", options["granularity"], GRANULARITIES)
+    choose("on_missing_image", options["on_missing_image"], ON_MISSING)
+    choose("on_error", options["on_error"], ("raise", "skip"))
+    if isinstance(columns, str) or (columns is not None and not list(columns)):
+        raise UsageError(f"columns={columns!r}: expected a list of names")
+    captions = [coco_captions] if isinstance(coco_captions, str | Path) else list(coco_captions or ())
+    return TableSpec(
+        root=Path(data_dir) if data_dir else None,
+        coco_captions=tuple(str(Path(p).expanduser().absolute()) for p in captions),
+        columns=None if columns is None else tuple(columns),
+        **options,
+    )
