@@ -171,11 +171,15 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
             raise BuildRecordError(error.message, error.finding) from error
 
     def as_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Return the built split, or all; a split without rows is an empty dataset rather than an error."""
-        splits = (self.info.splits or {}) if split is None else {}
-        if splits:
-            return datasets.DatasetDict({name: self.as_dataset(name, *args, **kwargs) for name in splits})
+        """Return the built split, or all that have rows.
+
+        A split without rows (a part of SVIT without held-out images, say) is an empty dataset rather than an error when
+        it is asked for, and is left out of a ``DatasetDict``, which could not be saved and loaded with it.
+        """
         known = self.info.splits or {}
+        if split is None and known:
+            names = [name for name in known if known[name].num_examples] or list(known)
+            return datasets.DatasetDict({name: self.as_dataset(name, *args, **kwargs) for name in names})
         if str(split) in known and not known[str(split)].num_examples:
             table = self.info.features.arrow_schema.empty_table()
             return datasets.Dataset(table, info=self.info.copy(), split=datasets.NamedSplit(str(split)))

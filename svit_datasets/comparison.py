@@ -8,13 +8,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from svit_datasets.containers import fault_error, input_error, open_source
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
 from svit_datasets.readers import read_items
-from svit_datasets.records import TASKS
+from svit_datasets.records import TASKS, to_native
+from svit_datasets.table_inputs import TableInput, open_tables
 
 _MISSING = object()
+_ANY_TASK = "conversation"  # tables are compared whatever their task
 
 
 class Difference(NamedTuple):
@@ -53,7 +57,8 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
     """Yield the records in which two native files, or two folders of them, differ; the first place of each.
 
     Args:
-        left: A file, or a folder with the published stems (or ``data/`` with them).
+        left: A file, a table of ``load_dataset`` (as Parquet, or as ``save_to_disk`` writes it), or a folder with the
+            published stems (or ``data/`` with them).
         right: Another.
 
     Yields:
@@ -72,6 +77,8 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
 
 
 def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
+    if any(open_tables(path, _ANY_TASK) is not None for path in (left, right)):
+        return [(left, right)]
     is_folder = _is_folder(left)
     if is_folder != _is_folder(right):
         raise UsageError(f"{left} and {right}: one is a file and the other a folder; pass two of a kind")
@@ -119,12 +126,25 @@ def _decode(raw: bytes | memoryview) -> tuple[Any]:
 
 
 def _values(path: Path) -> Iterator[Any]:
+    tables = open_tables(path, _ANY_TASK)
+    if tables is not None:
+        yield from _table_values(tables)
+        return
     with open_source(path) as source:
         for item in read_items(source, _decode):
             if item.fault is not None and item.fault.severity == "error":
                 raise fault_error(item.fault)
             if item.record is not None:
                 yield item.record[0]
+
+
+def _table_values(tables: list[TableInput]) -> Iterator[Any]:
+    for table in tables:
+        for item in table.items():
+            if item.fault is not None:
+                raise fault_error(item.fault.at(file=table.name))
+            assert item.record is not None
+            yield _decode(msgspec.json.encode(to_native(item.record)))[0]
 
 
 def find_difference(left: Any, right: Any) -> tuple[str, str, str] | None:

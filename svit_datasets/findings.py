@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "record-depth": Rule("error", "fewer nested brackets", "no genuine record nests like this; leave it out with --on-error skip"),
     "record-duplicate-key": Rule("error", "each key once in an object", "keep one of the two; readers disagree about which counts"),
     "record-shape": Rule("error", "a record that fits the schema", "compare it with the schema: svit-convert schema native, llava-lenient or image_data"),
+    "extra-damaged": Rule("error", "a JSON object from JSON paths to objects, as load_dataset writes it", "set extra to null to convert without the record's further keys"),
     # conversations, turns, tokens
     "no-conversations": Rule("error", "at least one conversation", "leave the record out; there is nothing to train on"),
     "no-turns": Rule("error", "at least one question and answer", "leave the conversation out; there is nothing to train on"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack, overload
 
 from svit_datasets.check import validator
 from svit_datasets.containers import check_exists, fault_error, open_source, path_names
@@ -15,29 +16,55 @@ from svit_datasets.converters.base import Format, Row
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding, finding
-from svit_datasets.images import Images
+from svit_datasets.images import Images, resolve_row
+from svit_datasets.parts import ImageRow
 from svit_datasets.progress import progress
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, decode_native, read_items, task_of
 from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extra_of
 from svit_datasets.report import OnError, Report, refuse_report
 from svit_datasets.seen import SeenIds
 from svit_datasets.sidecar import SIDECAR_SUFFIX, sidecar_line
+from svit_datasets.table_inputs import TableInput, open_tables
+from svit_datasets.table_records import TableItem
 from svit_datasets.writers import STDOUT, JsonList, OutputFile, OutputSet, encode_ascii
 
 
 class Numbered(NamedTuple):
-    """A native record with its place: file, number in the file from 1, position among those of its task from 0."""
+    """A native record with its place: file, number in the file from 1, position among those of its task from 0.
+
+    ``image`` is what a table's row tells of it; None where the record comes from a native file.
+    """
 
     file: str
     number: int
     position: int
     task: TaskName
     record: NativeRecord
+    image: ImageRow | None = None
+
+
+class _Keywords(TypedDict, total=False):
+    images: Iterable[str | Path] | str | Path
+    task: str | None
+    options: Options | None
+    on_error: OnError
+    report: str | Path | None
+    check: bool
+    overwrite: bool
+    max_record_mb: int
+
+
+@overload
+def to_llava(inputs: Any, output: str | Path, **keywords: Unpack[_Keywords]) -> Report: ...
+
+
+@overload
+def to_llava(inputs: Any, output: None = None, **keywords: Unpack[_Keywords]) -> list[dict[str, Any]]: ...
 
 
 def to_llava(
-    inputs: Iterable[str | Path] | str | Path,
-    output: str | Path,
+    inputs: Any,
+    output: str | Path | None = None,
     *,
     images: Iterable[str | Path] | str | Path = (),
     task: str | None = None,
@@ -47,15 +74,17 @@ def to_llava(
     check: bool = True,
     overwrite: bool = False,
     max_record_mb: int = DEFAULT_MAX_RECORD_MB,
-) -> Report:
-    """Convert native SVIT files to the JSON list that LLaVA-v1.5's trainer reads.
+) -> Report | list[dict[str, Any]]:
+    """Convert SVIT's native files, or tables of ``load_dataset``, to the JSON list that LLaVA-v1.5's trainer reads.
 
     One record comes from each native conversation, in input order. The output appears whole or not at all.
 
     Args:
-        inputs: Native files: JSON array or JSON lines, plain, ``.gz`` or ``.zip``; ``-`` is standard input.
-        output: The JSON file to write; ``-`` is standard output.
-        images: Folders, zips or ``image_data.json``: see ``Images``.
+        inputs: One input or a list: native files (JSON array or JSON lines, plain, ``.gz`` or ``.zip``; ``-`` is
+            standard input); a ``Dataset`` or ``DatasetDict``, a folder written by ``save_to_disk``, a Parquet file or a
+            folder of them, with the columns of ``load_dataset("svit", ...)``.
+        output: The JSON file to write; ``-`` is standard output; None returns the records instead.
+        images: Folders, zips or ``image_data.json``: see ``Images``. A table's rows tell the sizes themselves.
         task: The task of all inputs, where their file names do not say it.
         options: How to write the layout.
         on_error: ``raise`` stops at the first faulty record; ``skip`` leaves faulty conversations out and counts
@@ -66,7 +95,8 @@ def to_llava(
         max_record_mb: Largest native record, in MiB.
 
     Returns:
-        The report.
+        The report; without ``output``, the records as plain objects, all in memory, and what was left out as a
+        ``SvitWarning``.
 
     Raises:
         UsageError: The options do not fit together.
@@ -76,39 +106,69 @@ def to_llava(
         OutputError: The output cannot be written.
     """
     options = options or Options()
-    names = path_names(inputs)
+    given = list(inputs) if isinstance(inputs, list | tuple | set | Iterator) else [inputs]
+    found = [(one, open_tables(one, task)) for one in given]
+    names = [name for one, tables in found for name in _names(one, tables)]
     roots = path_names(images)
     made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     if report is not None:
-        sidecar = f"{output}{SIDECAR_SUFFIX}"
+        sidecar = None if output is None else f"{output}{SIDECAR_SUFFIX}"
         refuse_report(report, [*names, *roots], [output, sidecar], overwrite=overwrite)
     with ExitStack() as stack:
         outputs = stack.enter_context(made.open_outputs(report, inputs=[*names, *roots], overwrite=overwrite))
-        tasks = [task_of(check_exists(name), task) for name in names]
-        writer = _Writer(outputs, str(output), formats()["llava"], options, check=check)
+        opened: list[_File | TableInput] = []
+        for one, tables in found:
+            opened += [_open_file(str(one), task)] if tables is None else tables
+        writer = _Writer(outputs, None if output is None else str(output), formats()["llava"], options, check=check)
         pictures = stack.enter_context(Images(roots, add=made.add))
         seen = {name: SeenIds() for name in TASKS}
-        for numbered in _read_all(list(zip(names, tasks, strict=True)), made, max_record_mb):
+        for numbered in _read_all(opened, made, max_record_mb):
             _convert(numbered, seen[numbered.task], pictures, writer, made)
         writer.close()
         made.outputs = writer.written
-    return made
+    if writer.kept is None:
+        return made
+    made.warn()
+    return writer.kept
 
 
-def _read_all(inputs: list[tuple[str, TaskName]], made: Report, max_record_mb: int) -> Iterator[Numbered]:
-    """Yield the records of all files; those of one task are numbered through, across files."""
+class _File(NamedTuple):
+    """A native file."""
+
+    name: str
+    task: TaskName
+
+
+def _open_file(name: str, task: str | None) -> _File:
+    return _File(name, task_of(check_exists(name), task))
+
+
+def _names(given: Any, tables: list[TableInput] | None) -> list[str]:
+    if tables is None and not isinstance(given, str | Path):
+        raise UsageError(f"inputs: expected paths, a Dataset or a DatasetDict, got {type(given).__name__}")
+    return [str(given)] if isinstance(given, str | Path) else [table.name for table in tables or ()]
+
+
+def _read_all(inputs: list[_File | TableInput], made: Report, max_record_mb: int) -> Iterator[Numbered]:
+    """Yield the records of all inputs; those of one task are numbered through, across inputs."""
     next_index: dict[str, int] = {}
-    for name, task in inputs:
-        with open_source(name) as source, progress(name, source.total_bytes) as advance:
-            for item in read_items(source, decode_native, max_record_mb=max_record_mb):
-                if item.fault is not None:
-                    _note(made, item.fault, is_whole_file=not item.number)
-                if item.record is not None:
-                    index = next_index.get(task, 0)
-                    next_index[task] = index + 1
-                    made.counts["records_read"] += 1
-                    yield Numbered(name, item.number, index, task, item.record)
-                advance(source.tell)
+    for given in inputs:
+        items = _read_file(given, max_record_mb) if isinstance(given, _File) else given.items()
+        for item in items:
+            if item.fault is not None:
+                _note(made, item.fault.at(file=given.name), is_whole_file=not item.number)
+            if item.record is not None:
+                index = next_index.get(given.task, 0)
+                next_index[given.task] = index + 1
+                made.counts["records_read"] += 1
+                yield Numbered(given.name, item.number, index, given.task, item.record, item.image)
+
+
+def _read_file(file: _File, max_record_mb: int) -> Iterator[TableItem]:
+    with open_source(file.name) as source, progress(file.name, source.total_bytes) as advance:
+        for item in read_items(source, decode_native, max_record_mb=max_record_mb):
+            yield TableItem(item.number, item.record, fault=item.fault)
+            advance(source.tell)
 
 
 def _note(made: Report, fault: Finding, *, is_whole_file: bool) -> None:
@@ -122,7 +182,7 @@ def _note(made: Report, fault: Finding, *, is_whole_file: bool) -> None:
 
 def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Writer, made: Report) -> None:
     """Convert the conversations of a record; a fault of its image is a fault of the whole record."""
-    file, number, position, task, record = numbered
+    file, number, position, task, record, image = numbered
 
     def note(found: Iterable[Finding]) -> bool:
         is_good = True
@@ -134,7 +194,7 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Write
     count = len(record.conversations)
     made.counts["conversations_read"] += count
     made.counts[f"conversations_read.{task}"] += count
-    resolved = pictures.resolve(record.image_id)
+    resolved = resolve_row(image) if image and pictures.is_empty else pictures.resolve(record.image_id)
     is_good = note(resolved.findings)
     if not record.conversations:
         is_good = note([finding("no-conversations", "an empty list", path="$.conversations")])
@@ -169,13 +229,14 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Write
 class _Writer:
     """The output file, and the sidecar where there is one."""
 
-    def __init__(self, outputs: OutputSet, output: str, fmt: Format, options: Options, *, check: bool) -> None:
+    def __init__(self, outputs: OutputSet, output: str | None, fmt: Format, options: Options, *, check: bool) -> None:
         self.format, self.options = fmt, options
-        self._rows = JsonList(outputs.open(output))
+        self._rows = None if output is None else JsonList(outputs.open(output))
+        self.kept: list[dict[str, Any]] | None = [] if output is None else None
         self._validate = validator(fmt.schema) if check else None
         self._sidecar: OutputFile | None = None
         if options.provenance == "sidecar":
-            if output == STDOUT:
+            if output is None or output == STDOUT:
                 raise UsageError("a sidecar needs a file to stand beside: name an output, or --provenance inline")
             self._sidecar = outputs.open(f"{output}{SIDECAR_SUFFIX}")
         self._lines = 0
@@ -190,7 +251,10 @@ class _Writer:
             wrong = self._validate(row)
             if wrong:
                 return [finding("row-check", message, path=path) for path, message in wrong]
-        self._rows.append(data)
+        if self._rows is not None:
+            self._rows.append(data)
+        if self.kept is not None:
+            self.kept.append(json.loads(data))
         if self._sidecar and made.provenance is not None:
             self._sidecar.write(sidecar_line(made.row["id"], made.provenance))
             self._lines += 1
@@ -198,10 +262,11 @@ class _Writer:
 
     def close(self) -> None:
         """End the list."""
-        self._rows.close()
+        if self._rows is not None:
+            self._rows.close()
 
     @property
     def written(self) -> dict[str, int]:
         """Files written, with their numbers of records."""
-        sidecar = {self._sidecar.name: self._lines} if self._sidecar else {}
-        return {self._rows.file.name: self._rows.count, **sidecar}
+        rows = {self._rows.file.name: self._rows.count} if self._rows else {}
+        return {**rows, **({self._sidecar.name: self._lines} if self._sidecar else {})}

@@ -15,6 +15,7 @@ from svit_datasets.containers import fault_error, input_error
 from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.image_files import read_size
+from svit_datasets.parts import ImageRow
 from svit_datasets.stores import FolderStore, Place, Store, ZipStore, find_places
 from svit_datasets.visual_genome import ImageData
 
@@ -74,6 +75,11 @@ class Images:
     def has_files(self) -> bool:
         """Whether image files are at hand, not sizes alone."""
         return bool(self._stores)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are neither image files nor sizes."""
+        return not self._stores and not self._entries
 
     @property
     def names(self) -> list[str]:
@@ -173,6 +179,23 @@ class Images:
             fault = finding("image-missing", "no such image", id=image_id)
             raise RecordError(str(fault), fault)
         return place.open()
+
+
+def resolve_row(image: ImageRow) -> Resolved:
+    """Return path and size of an image as a table's row tells them, without looking at any file.
+
+    >>> from svit_datasets.parts import ImageRow
+    >>> resolve_row(ImageRow(2, 800, 600))
+    Resolved(path='vg/VG_100K/2.jpg', size_wh=(800, 600), findings=())
+    """
+    places = [visual_genome.parse_path(told or "") for told in (image.path, image.url)]
+    folder: str | None = visual_genome.folder_of(image.image_id)
+    folder = folder or next((place[0] for place in places if place), None)
+    size_wh = (image.width, image.height) if image.width and image.height else None
+    if not folder and not size_wh:
+        return Resolved("", None, (finding("image-unknown", str(image.image_id), path="$.image_id"),))
+    notes = () if folder else (_guessed(image.image_id),)
+    return Resolved(visual_genome.llava_path(image.image_id, folder or visual_genome.FOLDERS[0]), size_wh, notes)
 
 
 def _raise(fault: Finding) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import msgspec
 from svit_datasets import VERSION
 from svit_datasets.check import validator
 from svit_datasets.containers import fault_error
-from svit_datasets.errors import FindingsError, SvitError, UsageError, choose
+from svit_datasets.errors import FindingsError, SvitError, SvitWarning, UsageError, choose
 from svit_datasets.findings import Finding
 from svit_datasets.writers import JsonList, OutputSet, close_quietly, encode_ascii, is_same, refuse_target
 
@@ -100,6 +101,13 @@ class Report:
             raise FindingsError(
                 f"{self.errors} faults found and nothing written; the first: {first}", first, tuple(self.first)
             )
+
+    def warn(self) -> None:
+        """Say in one ``SvitWarning`` what was found; nothing where nothing was."""
+        if self.by_code:
+            lines = [f"{count:,} {code}" for code, count in self.by_code.most_common()]
+            text = "\n  ".join([f"{self.command}: {', '.join(lines)}; the first:", *map(str, self.first[:3])])
+            warnings.warn(text, SvitWarning, stacklevel=3)
 
     def head(self) -> dict[str, Any]:
         """Return the report without its findings."""
