@@ -72,7 +72,7 @@ def columns_of(
     >>> [c.name for c in columns_of("detail", "qa", has_captions=False)][-6:]
     ['conversation_index', 'pair_index', 'topic', 'question', 'answer', 'extra']
     """
-    columns = [c for c in _IMAGE_COLUMNS if has_captions or c.name != "captions"]
+    columns = [*_IMAGE_COLUMNS, *([_CAPTIONS] if has_captions else [])]
     if config != IMAGES_CONFIG:
         grounded = [_OBJECTS] if config == "referring" else []
         columns += [*_TEXT_COLUMNS[granularity], *grounded, _EXTRA]
@@ -222,8 +222,12 @@ _IMAGE_COLUMNS = (
     _image_column("url", pa.string(), "Where Visual Genome has the image, from image_data.json."),
     _image_column("coco_id", pa.int64(), "The image's id in COCO; null for an image that is not of COCO."),
     _image_column("flickr_id", pa.int64(), "The image's id on Flickr, from image_data.json."),
-    _image_column("captions", pa.list_(pa.string()), "With coco_captions: COCO's captions of the image; null for an image that is not of COCO."),
 )  # fmt: skip
+_CAPTIONS = _image_column(
+    "captions",
+    pa.list_(pa.string()),
+    "With coco_captions: COCO's captions of the image; null for an image that is not of COCO.",
+)
 _TOPIC = Column("topic", pa.string(), "The conversation's topic; null where it has none.", _topics)
 _INDEX = Column("conversation_index", pa.int32(), "Number of the conversation among the image's, from 0.", lambda parts: pa.array([p.conversation for p in parts], pa.int32()))  # fmt: skip
 _TEXT_COLUMNS: dict[Granularity, tuple[Column, ...]] = {

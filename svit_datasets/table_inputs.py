@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS_EACH = 200
+_NO_TEXT = ("images",)  # folders of shards that hold no text
 _SPLITS, _STATE = "dataset_dict.json", "state.json"
 
 
@@ -86,7 +87,7 @@ def _of_folder(folder: Path, task: str | None) -> list[TableInput] | None:
                 raise
             raise _damaged(folder, error, "a folder written by save_to_disk") from error
     files = sorted(p for p in folder.rglob("*.parquet") if p.is_file())
-    return [_parquet(file, task) for file in files if file.parent.name != "images"] or None
+    return [_parquet(file, task) for file in files if file.parent.name not in _NO_TEXT] or None
 
 
 def _saved_parts(folder: Path) -> list[Path]:
@@ -155,6 +156,9 @@ def _stream_rows(dataset: Any, wanted: list[str]) -> Iterator[Mapping[str, Any]]
         yield {**row, "image": {"path": image["path"]}} if image else row
 
 
+_PATH_ALONE = {"image": "image.path"}
+
+
 def _parquet(file: Path, task: str | None) -> TableInput:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -165,7 +169,7 @@ def _parquet(file: Path, task: str | None) -> TableInput:
         raise _damaged(file, error, "a Parquet file") from error
 
     def rows(wanted: list[str]) -> Iterator[Mapping[str, Any]]:
-        columns = ["image.path" if name == "image" else name for name in wanted]
+        columns = [_PATH_ALONE.get(name, name) for name in wanted]
         try:
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(_ROWS_EACH, columns=columns):
@@ -180,16 +184,15 @@ def _plain(table: pa.Table | pa.RecordBatch) -> Iterator[Mapping[str, Any]]:
     """Yield rows as plain objects; of an image its path alone, so that its bytes stay where they are."""
     import pyarrow as pa
 
-    names = table.schema.names
-    if "image" in names:
-        at = names.index("image")
-        image = table.column(at)
-        chunks = image.chunks if isinstance(image, pa.ChunkedArray) else [image]
-        paths = [p for chunk in chunks for p in _paths(chunk)]
-        rest = table.select([name for name in names if name != "image"]).to_pylist()
-        yield from ({**row, "image": {"path": path}} for row, path in zip(rest, paths, strict=True))
-    else:
-        yield from table.to_pylist()
+    rest = [name for name in table.schema.names if name not in _PATH_ALONE]
+    rows = table.select(rest).to_pylist()
+    if len(rest) == table.num_columns:
+        yield from rows
+        return
+    image = table.column(table.schema.names.index("image"))
+    chunks = image.chunks if isinstance(image, pa.ChunkedArray) else [image]
+    paths = [p for chunk in chunks for p in _paths(chunk)]
+    yield from ({**row, "image": {"path": path}} for row, path in zip(rows, paths, strict=True))
 
 
 def _paths(image: Any) -> list[str | None]:
