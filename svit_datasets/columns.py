@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from svit_datasets import grounding
 from svit_datasets.errors import UsageError
+from svit_datasets.objects import find_all_marked, parse_numbers
 from svit_datasets.parts import Granularity, Part, extra_text
 from svit_datasets.records import TASKS, Turn
 
@@ -32,7 +34,6 @@ OBJECT_TYPE = pa.struct(
         ("boxes", BOXES_TYPE),
     ]
 )
-_NO_BRACKETS = str.maketrans("", "", "[]")
 
 
 @dataclass(frozen=True)
@@ -186,28 +187,22 @@ def _one_value(place: int) -> Callable[[Sequence[Part]], pa.Array]:
 
 
 def _objects(parts: Sequence[Part]) -> pa.Array:
-    """Return the marked phrases of each row; numbers are parsed once, for all rows together."""
-    counts, places, spans = [], [], []
-    phrases: list[str] = []
-    runs: list[str] = []
-    for part in parts:
-        before = len(phrases)
+    """Return the marked phrases of each row, found and their numbers parsed for all rows together."""
+    rows, places, texts = [], [], []
+    for number, part in enumerate(parts):
         for i, j, turn in part.turns():
-            if grounding.ST not in turn.value:
-                continue
-            for phrase, start, end, boxes in grounding.find_marked(turn.value):
+            if grounding.ST in turn.value:
+                rows.append(number)
                 places.append((i, j))
-                spans.append((start, end))
-                phrases.append(phrase)
-                runs.append(boxes)
-        counts.append(len(phrases) - before)
-    text = ",".join(run for run in runs if run).translate(_NO_BRACKETS)
-    numbers = pa.array(list(map(float, text.split(","))) if text else [], pa.float64())
-    boxes_each = [run.count("[") for run in runs]
-    boxes = _lists([4] * sum(boxes_each), numbers, BOXES_TYPE.value_type)
-    whole = [pa.array([pair[k] for pair in pairs], pa.int32()) for pairs in (places, spans) for k in (0, 1)]
-    arrays = [*whole, pa.array(phrases, pa.string()), _lists(boxes_each, boxes, BOXES_TYPE)]
-    return _lists(counts, _structs(arrays, OBJECT_TYPE), pa.list_(OBJECT_TYPE))
+                texts.append(turn.value)
+    found = find_all_marked(texts)
+    counts = np.bincount(np.array(rows, np.int64)[found.text], minlength=len(parts))
+    conversation, turns = np.array(places, np.int32).reshape(-1, 2)[found.text].T
+    boxes_each = [run.count("[") for run in found.boxes]
+    boxes = _lists([4] * sum(boxes_each), parse_numbers(found.boxes), BOXES_TYPE.value_type)
+    numbers = [pa.array(a.astype(np.int32)) for a in (conversation, turns, found.start, found.end)]
+    arrays = [*numbers, pa.array(found.phrase, pa.string()), _lists(boxes_each, boxes, BOXES_TYPE)]
+    return _lists(counts.tolist(), _structs(arrays, OBJECT_TYPE), pa.list_(OBJECT_TYPE))
 
 
 def _image_column(name: str, kind: pa.DataType, meaning: str) -> Column:

@@ -108,6 +108,16 @@ def _check_pairs(conversation: Conversation, path: str) -> list[Finding]:
     return []
 
 
+def _is_plain(part: Part) -> bool:
+    """Tell whether a row has no further keys at all, without looking at it twice."""
+    if type(part.record) is not NativeRecord:
+        return False
+    conversations = part.record.conversations
+    if any(type(c) is not Conversation or c.topic is None for c in conversations):
+        return False
+    return all(type(turn) is Turn for c in conversations for turn in c.content)
+
+
 def extra_text(part: Part) -> str | None:
     """Return the keys of a row that its columns have no place for, as JSON text; None is the rule.
 
@@ -122,6 +132,8 @@ def extra_text(part: Part) -> str | None:
     >>> extra_text(Part(ImageRow(5), NativeRecord(5, [Conversation([turn], topic=None)])))
     '{"$.conversations[0]":{"topic":null}}'
     """
+    if _is_plain(part):
+        return None
     found: dict[str, Any] = {}
     record_extra = extra_of(part.record)
     if record_extra:

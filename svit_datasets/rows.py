@@ -73,13 +73,13 @@ def _neighbours(shares: Sequence[Share]) -> Iterator[tuple[int, list[Share]]]:
         yield len(shares) - len(run), run
 
 
-def _batches(parts: Iterable[Part]) -> Iterator[list[Part]]:
-    """Yield the parts in lists of bounded number and size."""
+def _batches(parts: Iterable[tuple[Part, int]]) -> Iterator[list[Part]]:
+    """Yield the parts, each given with the size of its text, in lists of bounded number and size."""
     batch: list[Part] = []
     size = 0
-    for part in parts:
+    for part, text_bytes in parts:
         batch.append(part)
-        size += len(part.image.data or b"") + sum(len(turn.value) for _, _, turn in part.turns())
+        size += len(part.image.data or b"") + text_bytes
         if len(batch) == _ROWS_EACH or size > _BYTES_EACH:
             yield batch
             batch, size = [], 0
@@ -87,7 +87,7 @@ def _batches(parts: Iterable[Part]) -> Iterator[list[Part]]:
         yield batch
 
 
-def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[Part]:
+def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[tuple[Part, int]]:
     """Yield a part for each image of some shares."""
     joiner = _open_joiner(spec, tally)
     ids = [i for i in joiner.image_ids() if visual_genome.is_held_out(i) == spec.is_test]
@@ -95,11 +95,11 @@ def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Itera
     for image_id in ids[len(ids) * group[0].number // count : len(ids) * (group[-1].number + 1) // count]:
         row = _settle(spec, joiner.join(image_id), tally, str(spec.find_root()), lambda: 0)
         if row is not None:
-            yield Part(row, NativeRecord(image_id, []))
+            yield Part(row, NativeRecord(image_id, [])), 0
 
 
-def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[Part]:
-    """Yield the parts of the native records of some shares."""
+def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[tuple[Part, int]]:
+    """Yield the parts of the native records of some shares, each with the size of its text."""
     sources = spec.find_sources()
     assert sources.text is not None
     name, member = str(sources.text), sources.member
@@ -118,11 +118,13 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
             row = _settle(spec, joiner.join(record.image_id), tally, name, place)
             if row is None:
                 continue
-            for made in parts_of(row, record, spec.granularity):
-                if isinstance(made, Finding):
-                    _refuse(spec, made.at(file=name, record=place(), id=record.image_id), tally)
+            made = parts_of(row, record, spec.granularity)
+            size = len(item.raw) // len(made)
+            for one in made:
+                if isinstance(one, Finding):
+                    _refuse(spec, one.at(file=name, record=place(), id=record.image_id), tally)
                 else:
-                    yield made
+                    yield one, size
 
 
 def _number(before: Callable[[], int], number: int) -> int:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from svit_datasets.containers import open_source
+from svit_datasets.containers import Source, open_source
 from svit_datasets.findings import Finding, finding
 from svit_datasets.readers import read_items
 
@@ -98,6 +98,8 @@ class ImageData(msgspec.Struct, frozen=True):
 
 
 _DECODE: Callable[[bytes | memoryview], ImageData] = msgspec.json.Decoder(ImageData).decode
+_DECODE_ALL: Callable[[bytes | bytearray], list[ImageData]] = msgspec.json.Decoder(list[ImageData]).decode
+_AT_ONCE_BYTES = 64 << 20
 
 
 def read_image_data(path: str, *, add: Callable[[Finding], object]) -> Iterator[ImageData]:
@@ -114,12 +116,31 @@ def read_image_data(path: str, *, add: Callable[[Finding], object]) -> Iterator[
         InputError: The file cannot be opened.
     """
     with open_source(path) as source:
+        everything = _decode_at_once(source)
+    if everything is not None:
+        yield from everything
+        return
+    with open_source(path) as source:
         for item in read_items(source, _DECODE):
             fault = item.fault or (item.record and _check(item.record, path, item.number))
             if fault:
                 add(fault)
             elif item.record:
                 yield item.record
+
+
+def _decode_at_once(source: Source) -> list[ImageData] | None:
+    """Return all entries of a file of ordinary size without a fault; None leaves it to be read one by one."""
+    data = bytearray()
+    while chunk := source.read(_AT_ONCE_BYTES):
+        data += chunk
+        if len(data) > _AT_ONCE_BYTES:
+            return None
+    try:
+        entries = _DECODE_ALL(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return entries if all(_check(entry, "", 0) is None for entry in entries) else None
 
 
 def _check(entry: ImageData, file: str, number: int) -> Finding | None:
