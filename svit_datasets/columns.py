@@ -188,19 +188,20 @@ def _one_value(place: int) -> Callable[[Sequence[Part]], pa.Array]:
 
 def _objects(parts: Sequence[Part]) -> pa.Array:
     """Return the marked phrases of each row, found and their numbers parsed for all rows together."""
-    rows, places, texts = [], [], []
+    rows, conversations, turns, texts = [], [], [], []
     for number, part in enumerate(parts):
         for i, j, turn in part.turns():
             if grounding.ST in turn.value:
                 rows.append(number)
-                places.append((i, j))
+                conversations.append(i)
+                turns.append(j)
                 texts.append(turn.value)
     found = find_all_marked(texts)
     counts = np.bincount(np.array(rows, np.int64)[found.text], minlength=len(parts))
-    conversation, turns = np.array(places, np.int32).reshape(-1, 2)[found.text].T
+    conversation, turn_number = (np.array(place, np.int64)[found.text] for place in (conversations, turns))
     boxes_each = [run.count("[") for run in found.boxes]
     boxes = _lists([4] * sum(boxes_each), parse_numbers(found.boxes), BOXES_TYPE.value_type)
-    numbers = [pa.array(a.astype(np.int32)) for a in (conversation, turns, found.start, found.end)]
+    numbers = [pa.array(a.astype(np.int32)) for a in (conversation, turn_number, found.start, found.end)]
     arrays = [*numbers, pa.array(found.phrase, pa.string()), _lists(boxes_each, boxes, BOXES_TYPE)]
     return _lists(counts.tolist(), _structs(arrays, OBJECT_TYPE), pa.list_(OBJECT_TYPE))
 

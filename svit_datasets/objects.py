@@ -52,15 +52,21 @@ def find_all_marked(texts: Sequence[str]) -> MarkedPhrases:
     whole = _SEPARATOR.join(texts)
     if whole.count(_SEPARATOR) != max(0, len(texts) - 1):
         return _one_by_one(texts)
-    found = [(m.start(1), m[1], m[2]) for m in grounding.MARKED_IN_LINE.finditer(whole)]
-    starts, phrases, boxes = map(list, zip(*found, strict=True)) if found else ([], [], [])
+    # Lists of numbers and strings, not of tuples: those would set the garbage collector to work on all records.
+    starts: list[int] = []
+    phrases: list[str] = []
+    boxes: list[str] = []
+    for match in grounding.MARKED_IN_LINE.finditer(whole):
+        starts.append(match.start(1))
+        phrases.append(match[1])
+        boxes.append(match[2] or "")
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     begins = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]]) if len(texts) else np.zeros(0, np.int64)
     at = np.array(starts, np.int64)
     number = np.searchsorted(begins, at, side="right") - 1
     start = at - begins[number]
     end = start + np.fromiter(map(len, phrases), np.int64, len(phrases))
-    return MarkedPhrases(number, start, end, phrases, [run or "" for run in boxes])
+    return MarkedPhrases(number, start, end, phrases, boxes)
 
 
 def _one_by_one(texts: Sequence[str]) -> MarkedPhrases:

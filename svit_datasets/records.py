@@ -63,14 +63,14 @@ class Turn(Struct, forbid_unknown_fields=True, gc=False):
     value: str
 
 
-class Conversation(Struct, forbid_unknown_fields=True):
+class Conversation(Struct, forbid_unknown_fields=True, gc=False):
     """One conversation about an image. ``topic`` is ``UNSET`` where the key is absent, not null."""
 
     content: list[Turn]
     topic: str | UnsetType | None = UNSET
 
 
-class NativeRecord(Struct, forbid_unknown_fields=True):
+class NativeRecord(Struct, forbid_unknown_fields=True, gc=False):
     """One native record: an image and its conversations of one task."""
 
     image_id: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -55,9 +56,10 @@ def save(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[str]]:
 
 
 def told(item: Item[Any], before: int = 0) -> tuple[Any, ...]:
-    """Return all that an element tells; records with unknown keys compare by their bytes."""
+    """Return all that an element tells; its record is what the decoder makes of its bytes."""
     fault = item.fault
-    return item.number + before, bytes(item.raw), repr(type(item.record)), fault and fault.code, fault and str(fault)
+    raw = b"" if fault else bytes(item.raw)  # of a faulty record there may be the beginning alone
+    return item.number + before, raw, type(item.record), fault and fault.code, fault and str(fault)
 
 
 def read_whole(name: str, member: str | None = None, megabytes: int = DEFAULT_MAX_RECORD_MB) -> list[tuple[Any, ...]]:
@@ -88,7 +90,8 @@ def check(name: str, most: int) -> list[tuple[Any, ...]]:
 def check_all(name: str) -> list[tuple[Any, ...]]:
     """Check a small file with every number of ranges up to one range for each third byte."""
     size = len(Path(name).read_bytes())
-    return [check(name, most) for most in range(1, min(size // 3, 60) + 3)][0]
+    found = [check(name, most) for most in range(1, min(size // 3, 60) + 3)]
+    return found[0]
 
 
 @st.composite
@@ -117,14 +120,36 @@ def test_ranges_give_the_records_of_the_whole_file(save: Callable[..., list[str]
         assert [code for *_, code, _ in check(name, most) if code not in (None, "input-bom")] in ([], ["input-empty"])
 
 
-@settings(max_examples=150)
-@given(text=native_text(), most=st.integers(2, 20), at=st.integers(0, 10**6), count=st.sampled_from([0, 1, 1, 3]))
+def until_the_end(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return elements without what a message quotes, and without their number behind a fault that ends a file."""
+    return [(*rest, re.sub(r"(at byte [0-9]+): .*; expected", r"\1; expected", text or "")) for *rest, text in found]
+
+
+@settings(max_examples=200)
+@given(
+    seed=st.integers(0, 10**9),
+    form=st.sampled_from(["[{}]", "[\n{}\n]\n", "{}"]),
+    most=st.integers(2, 20),
+    at=st.integers(1, 10**6),
+    count=st.sampled_from([0, 1, 1, 3]),
+)
 def test_ranges_give_the_faults_of_a_file_with_broken_bytes(
-    save: Callable[..., list[str]], text: bytes, most: int, at: int, count: int
+    save: Callable[..., list[str]], seed: int, form: str, most: int, at: int, count: int
 ) -> None:
-    """Bytes that become something else break a string, a number, a key, a bracket or a comma."""
-    place = at % max(1, len(text))
-    check(save(damage(text, place, count) if count else text[:place], is_zipped=False)[0], most)
+    """Bytes turned over break a string, a number, a key, a bracket or a comma; none of them cuts the file short.
+
+    What stands behind a fault that ends the file, and what a message quotes, are the matter of other tests.
+    """
+    maker = Maker(seed)
+    made = [{"image_id": i, "conversations": maker.record()["conversations"]} for i in range(seed % 6 + 1)]
+    lines = [dumps(r) for r in made]
+    text = form.format((",\n " if "[" in form else "\n").join(lines)).encode()
+    place = 1 + at % (len(text) - 1)
+    name = save(damage(text, place, count) if count else text[:place], is_zipped=False)[0]
+    expected = until_the_end(read_whole(name))
+    found = until_the_end(read_parts(name, cut_ranges(name, most=most)))
+    assert found[: len(expected)] == expected
+    assert [code for *_, code, _ in found[len(expected) :]] == [None] * (len(found) - len(expected))
 
 
 RECORDS = [record(i) for i in range(1, 7)]
@@ -170,6 +195,21 @@ def test_faults_stand_where_they_stand_in_the_whole_file(
 def test_lines_that_end_in_line_breaks_hold_no_empty_file(save: Callable[..., list[str]], end: str) -> None:
     found = check_all(save((end.join(map(json.dumps, RECORDS)) + end).encode(), is_zipped=False)[0])
     assert len(found) == len(RECORDS)
+
+
+@pytest.mark.parametrize("bad", ["x", "\ufeff" + json.dumps(record(9)), "[1, 2]", "]", "5", "image_id,value"])
+def test_a_line_that_is_no_record_is_one_faulty_record(save: Callable[..., list[str]], bad: str) -> None:
+    """A range may begin with any line: that none begins a file must show."""
+    lines = [json.dumps(r) for r in RECORDS]
+    text = "\n".join([*lines[:2], bad, lines[2], bad, *lines[3:]])
+    found = [(code or "").partition("-")[0] for *_, code, _ in check_all(save(text.encode(), is_zipped=False)[0])]
+    assert found == ["", "", "record", "", "record", "", "", ""]
+
+
+@pytest.mark.parametrize("head", ["x", ",", "]", "("])
+def test_a_file_that_begins_with_something_else_holds_no_records(save: Callable[..., list[str]], head: str) -> None:
+    found = check_all(save((head + ARRAY[1:]).encode(), is_zipped=False)[0])
+    assert [code for *_, code, _ in found] == ["input-not-json"]
 
 
 @pytest.mark.parametrize(
@@ -292,14 +332,31 @@ def test_a_zip_with_several_members_is_cut_by_the_one_that_is_named(tmp_path: Pa
     )
 
 
-def test_a_stored_zip_and_a_damaged_one(tmp_path: Path) -> None:
-    content = json.dumps([record(i, "x" * 50, "y" * 50) for i in range(400)]).encode()
+def test_a_stored_zip_is_cut_as_any(tmp_path: Path) -> None:
     name = str(tmp_path / "a.zip")
-    Path(name).write_bytes(make_zip({"a.json": content}, zipfile.ZIP_STORED))
-    check(name, 9)
-    Path(name).write_bytes(damage(make_zip({"a.json": content}), 900))
-    found = [code for *_, code, _ in read_parts(name, cut_ranges(name, most=3)) if code]
-    assert found[0] == "input-damaged"
+    Path(name).write_bytes(make_zip({"a.json": json.dumps(RECORDS * 9).encode()}, zipfile.ZIP_STORED))
+    text = json.dumps([{**r, "n": i} for i, r in enumerate(RECORDS * 9)]).encode()
+    Path(name).write_bytes(make_zip({"a.json": text}, zipfile.ZIP_STORED))
+    assert len(check(name, 9)) == 54
+
+
+def test_every_range_of_a_damaged_zip_names_the_damage_and_none_makes_a_record_up(tmp_path: Path) -> None:
+    made = [record(i, *Maker(i).native().keys(), "Why? " * 90, str(i)) for i in range(1200)]
+    name = tmp_path / "a.zip"
+    packed = make_zip({"a.json": json.dumps(made).encode()})
+    name.write_bytes(damage(packed, len(packed) // 2))
+    raws, faults = [], []
+    for part in cut_ranges(str(name), most=4):
+        try:
+            for item in read_range(str(name), part, decode_native):
+                faults += [str(item.fault)] if item.fault else []
+                raws += [] if item.fault else [json.loads(bytes(item.raw))]
+        except InputError as error:
+            faults.append(str(error))
+    assert raws == made[: len(raws)]
+    mend = "expected an archive that unpacks; fetch the archive again and compare its checksum [input-damaged]"
+    assert 3 <= len(faults) <= 4
+    assert all(fault.startswith(f"{name}:") and fault.endswith(mend) for fault in faults), faults
 
 
 def test_what_stands_before_a_range_is_counted(save: Callable[..., list[str]]) -> None:
