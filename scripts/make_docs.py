@@ -10,11 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+import pyarrow as pa
 
 from svit_datasets.cli import cli
+from svit_datasets.columns import IMAGE_TYPE, IMAGES_CONFIG, columns_of
 from svit_datasets.findings import RULES
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+BEGIN, END = "<!-- columns: made by scripts/make_docs.py -->", "<!-- end of columns -->"
 NOTE = "<!-- Made by scripts/make_docs.py from the code; edit there. -->\n"
 
 
@@ -67,17 +71,56 @@ def escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
 
 
-PAGES: dict[str, Callable[[], str]] = {"commands.md": commands_page, "findings.md": findings_page}
+def card_page() -> str:
+    """Return the dataset card with its table of columns made again."""
+    card = (ROOT / "dataset_card.md").read_text()
+    before, _, rest = card.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{columns_text()}{END}{after}"
+
+
+def columns_text() -> str:
+    titles = {"image": "one row an image, the default", "conversation": "one row a conversation", "qa": "one row a pair"}
+    of_image = columns_of(IMAGES_CONFIG, "image", has_captions=True)
+    tables = {g: [c for c in columns_of("referring", g, has_captions=True) if c not in of_image] for g in titles}
+    shared = [c for c in tables["image"] if all(c in table for table in tables.values())]
+    parts = [("Every configuration", of_image)]
+    for granularity, table in tables.items():
+        parts.append((f'`granularity="{granularity}"`: {titles[granularity]}', [c for c in table if c not in shared]))
+    parts.append(("Every configuration with text", shared))
+    lines = []
+    for title, columns in parts:
+        lines += [f"**{title}**", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += ["| `{}` | {} | {} |".format(*map(escape, (c.name, type_text(c.type), c.meaning))) for c in columns]
+        lines.append("")
+    return "\n".join([*lines, "`objects` is in `referring` alone, `captions` with `coco_captions=` alone.", "", ""])
+
+
+def type_text(kind: pa.DataType) -> str:
+    if kind == IMAGE_TYPE:
+        return "image"
+    if pa.types.is_struct(kind):
+        return "{" + ", ".join(f"{field.name}: {type_text(field.type)}" for field in kind) + "}"
+    if pa.types.is_list(kind):
+        return f"[{type_text(kind.value_type)}]"
+    return {"double": "float64"}.get(str(kind), str(kind))
+
+
+PAGES: dict[Path, Callable[[], str]] = {
+    DOCS / "commands.md": commands_page,
+    DOCS / "findings.md": findings_page,
+    ROOT / "dataset_card.md": card_page,
+}
 
 
 def main() -> None:
     if "--check" in sys.argv:
-        stale = [name for name, make in PAGES.items() if (DOCS / name).read_text() != make()]
+        stale = [page.name for page, make in PAGES.items() if page.read_text() != make()]
         sys.exit(f"not up to date, run make docs: {', '.join(stale)}" if stale else 0)
     from docs_pictures import make_pictures
 
-    for name, make in PAGES.items():
-        (DOCS / name).write_text(make())
+    for page, make in PAGES.items():
+        page.write_text(make())
     make_pictures(DOCS / "pictures")
 
 

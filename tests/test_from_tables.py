@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -156,7 +158,8 @@ def test_the_command_takes_tables(load: Load, tmp_path: Path) -> None:
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"}
     for path in given:
         ran = run("to-llava", path, "--task", "referring", "-o", "-", env=environment)
-        assert ran == Ran(DONE, expected("referring"), "to-llava: 60 records from 6 native records; wrote - (60)\n")
+        assert (ran.code, ran.out) == (DONE, expected("referring")), ran.err
+        assert ran.err.endswith("to-llava: 60 records from 6 native records; wrote - (60)\n")
     ran = run("compare", native("referring"), given[0], env=environment)
     assert ran == Ran(DONE, b"compare: equal, value for value\n", "")
 
@@ -178,7 +181,7 @@ def test_images_that_are_given_count_instead_of_the_rows(load: Load) -> None:
     assert bytes_of(wrong) != expected("referring")
 
 
-def test_the_frame_that_image_data_tells_counts_before_the_folder_of_the_file(tmp_path: Path) -> None:
+def test_the_folder_that_image_data_tells_counts_before_that_of_the_file(tmp_path: Path) -> None:
     """For an image that is not of Visual Genome, as for a native file."""
     root = shutil.copytree(SAMPLE, tmp_path / "svit")
     data = next(root.rglob("image_data.json"))
@@ -188,9 +191,7 @@ def test_the_frame_that_image_data_tells_counts_before_the_folder_of_the_file(tm
     data.write_text(json.dumps(entries))
     with pytest.warns(svit_datasets.SvitWarning, match="image-folder-differs"):
         want = to_llava(native("referring"), images=root)
-    table = svit_datasets.load_dataset(
-        "svit", "referring", data_dir=root, cache_dir=tmp_path / "cache", split="train"
-    )  # fmt: skip
+    table = svit_datasets.load_dataset("svit", "referring", data_dir=root, cache_dir="cache", split="train", images="path")
     assert [row["image"] for row in to_llava(table)] == [row["image"] for row in want]
 
 
@@ -291,3 +292,44 @@ def test_folders_of_native_files_are_compared_as_such_whatever_lies_beside_them(
     shutil.copytree(SAMPLE / "data", "a/data")
     parquet(load("detail"), "a/cache/detail.parquet")
     assert list(compare("a", SAMPLE / "data")) == []
+
+
+def test_links_are_followed_as_a_download_from_the_hub_has_them(load: Load, tmp_path: Path) -> None:
+    shard(load("referring"), "real")
+    for file in [*Path("real/data/referring").iterdir()]:
+        Path("snapshot/data/referring").mkdir(parents=True, exist_ok=True)
+        Path("snapshot/data/referring", file.name).symlink_to(tmp_path / file)
+    Path("linked").mkdir()
+    Path("linked/data").symlink_to(tmp_path / "real/data")
+    for folder in ("snapshot", "linked", "linked/data"):
+        assert bytes_of(folder) == expected("referring")
+
+
+PEAK = """
+import sys
+from pathlib import Path
+import svit_datasets
+
+made = svit_datasets.to_llava(sys.argv[1], "out.json", task="detail", overwrite=True)
+assert made.counts["records_written"] == int(sys.argv[2]), made.counts
+line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(line.split()[1]) >> 10)
+"""
+MEGABYTES, ALLOWED_MEGABYTES = 150, 60
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells the peak of a process")
+@pytest.mark.parametrize("row_group", [MEGABYTES, 7])
+def test_embedded_images_are_not_read_into_memory(tmp_path: Path, row_group: int) -> None:
+    turns = [{"from": "user", "value": "What?"}, {"from": "gpt", "value": "It is <st>a<ed> [0.1, 0.2, 0.3, 0.4]."}]
+    ids = svit_datasets.visual_genome.image_ids()
+    peaks = []
+    for count in (2, MEGABYTES):
+        rows = {"image_id": ids[:count], "conversations": [[{"topic": None, "content": turns}]] * count}
+        more = {"width": [640] * count, "height": [480] * count}
+        images = [{"bytes": os.urandom(1 << 20), "path": f"{i}.jpg"} for i in ids[:count]]
+        file = tmp_path / f"{count}.parquet"
+        pq.write_table(pa.table({"image": images, **rows, **more}), file, row_group_size=row_group, compression="none")
+        made = subprocess.run([sys.executable, "-c", PEAK, file, str(count)], check=True, capture_output=True)
+        peaks.append(int(made.stdout))
+    assert peaks[1] - peaks[0] < ALLOWED_MEGABYTES, peaks

@@ -192,7 +192,7 @@ def test_an_option_that_has_none_of_its_values(
 
 
 def test_a_column_asked_for_twice_is_a_fault_of_the_options(root: Path, caches: Path) -> None:
-    with pytest.raises(svit_datasets.UsageError, match="^columns.*image_id"):
+    with pytest.raises(svit_datasets.UsageError, match=r"^columns.*image_id"):
         svit_datasets.load_dataset(
             "svit", "detail", data_dir=root, cache_dir=caches, images="none", columns=["image_id", "url", "image_id"]
         )

@@ -32,9 +32,11 @@ def run(code: str, *args: object, cwd: Path, **environment: str) -> list[str]:
     return ran.stdout.splitlines()
 
 
-@pytest.mark.parametrize("module", ["svit_datasets", "svit_datasets.registration", "svit_datasets.loading"])
-def test_an_import_alone_imports_neither_datasets_nor_arrow(tmp_path: Path, module: str) -> None:
-    code = f"import {module}\nprint([m for m in ('datasets', 'pyarrow', 'numpy', 'PIL') if m in sys.modules])"
+def test_an_import_alone_imports_neither_datasets_nor_arrow(tmp_path: Path) -> None:
+    code = (
+        "import svit_datasets, svit_datasets.loading\nsvit_datasets.load_dataset, svit_datasets.read\n"
+        "print([m for m in ('datasets', 'pyarrow', 'numpy', 'PIL') if m in sys.modules])"
+    )
     assert run(code, cwd=tmp_path) == ["[]"]
 
 
@@ -44,16 +46,9 @@ def test_an_import_alone_imports_neither_datasets_nor_arrow(tmp_path: Path, modu
         "import datasets, svit_datasets\nfrom datasets import load_dataset",
         "import svit_datasets, datasets\nfrom datasets import load_dataset",
         "from datasets import load_dataset\nimport svit_datasets",
-        "from datasets.load import load_dataset\nimport svit_datasets.errors",
-        "import datasets.load as load\nimport svit_datasets\nload_dataset = load.load_dataset",
-        "from svit_datasets.builder import Svit\nfrom datasets import load_dataset",
-        "import svit_datasets.registration, svit_datasets\nfrom datasets import load_dataset",
-        "import svit_datasets, importlib\nload_dataset = importlib.import_module('datasets').load_dataset",
-        "import svit_datasets, importlib\nimportlib.reload(svit_datasets)\nfrom datasets import load_dataset",
+        "from svit_datasets.builder import Svit\nfrom datasets.load import load_dataset",
         "import svit_datasets, importlib\nfrom datasets import load_dataset\nimportlib.reload(svit_datasets)\n"
         "importlib.reload(svit_datasets.registration)\nimportlib.reload(svit_datasets)",
-        "import svit_datasets, importlib, datasets\nimportlib.reload(datasets.load)\n"
-        "load_dataset = datasets.load.load_dataset",
         "import datasets, svit_datasets, importlib\nimportlib.reload(datasets.load)\nimportlib.reload(svit_datasets)\n"
         "load_dataset = datasets.load.load_dataset",
     ],
@@ -64,21 +59,18 @@ def test_the_order_of_imports_does_not_matter(root: Path, tmp_path: Path, import
     assert run(f"{imports}\n{SHOW}{tell}", root, cwd=tmp_path) == [TRAIN_IDS, "referring"]
 
 
-@pytest.mark.parametrize(
-    "first", ["from datasets import get_dataset_config_names as g, get_dataset_split_names as s", ""]
-)
-def test_what_tells_of_a_dataset_knows_the_name(root: Path, tmp_path: Path, first: str) -> None:
+def test_what_tells_of_a_dataset_knows_the_name_also_when_it_was_imported_before(root: Path, tmp_path: Path) -> None:
     code = (
-        f"{first}\nimport svit_datasets\n"
-        "from datasets import get_dataset_config_names as g, get_dataset_split_names as s, get_dataset_infos as i\n"
-        "print(g('svit'))\nprint(s('svit', 'detail', data_dir=sys.argv[1]))\n"
-        "print(list(i('svit', data_dir=sys.argv[1], images='none')) if len(sys.argv) > 2 else '')"
+        "from datasets import get_dataset_config_names, get_dataset_split_names, get_dataset_config_info\n"
+        "import svit_datasets\nprint(get_dataset_config_names('svit'))\n"
+        "print(get_dataset_split_names('svit', 'detail', data_dir=sys.argv[1]))\n"
+        "print(get_dataset_config_info('svit', 'detail', data_dir=sys.argv[1]).config_name)"
     )
     configs = str(["conversation", "complex_reasoning", "referring", "detail", "images"])
-    assert run(code, root, cwd=tmp_path) == [configs, "['train', 'test']", ""]
+    assert run(code, root, cwd=tmp_path) == [configs, "['train', 'test']", "detail"]
 
 
-def test_other_names_load_as_before(root: Path, tmp_path: Path) -> None:
+def test_other_names_load_as_before(tmp_path: Path) -> None:
     row = [{"a": 1, "b": "x"}, {"a": 2, "b": "\u00e9"}]
     write(tmp_path / "svit/train.json", json.dumps(row).encode())
     write(tmp_path / "folder/data/train.jsonl", "\n".join(map(json.dumps, row)).encode())
@@ -109,41 +101,29 @@ def test_other_names_load_as_before(root: Path, tmp_path: Path) -> None:
     assert found[9:] in (["datasets True"] * 2, ["builtins True"] * 2)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        "datasets.load_dataset('svit', 'detail', data_dir=sys.argv[1])",
-        "svit_datasets.load_dataset('svit', 'detail', data_dir=sys.argv[1])",
-        "datasets.load_dataset_builder('svit', 'detail', data_dir=sys.argv[1])",
-        "datasets.get_dataset_config_names('svit')",
-    ],
-)
-@pytest.mark.parametrize("version", ["2.20.0", "1.18.4", "6.0.0", "6.0.0.dev0", "7.1"])
-def test_another_version_of_datasets_is_refused(root: Path, tmp_path: Path, call: str, version: str) -> None:
-    code = (
-        f"import svit_datasets, datasets\ndatasets.__version__ = {version!r}\n"
-        f"try:\n    {call}\nexcept svit_datasets.UsageError as error:\n    print(error)\n"
-    )
-    assert run(code, root, cwd=tmp_path) == [
-        f"svit-datasets {svit_datasets.VERSION} was tested with datasets>=2.21,<6, and {version} is installed: "
-        "pip install 'datasets>=2.21,<6', or a newer svit-datasets"
-    ]
+def test_another_version_of_datasets_is_refused_and_still_loads_other_names(root: Path, tmp_path: Path) -> None:
+    write(tmp_path / "a.json", b'[{"a": 1}]')
+    versions = ["2.20.0", "1.18.4", "6.0.0", "6.0.0.dev0", "7.1"]
+    calls = ["datasets.load_dataset", "svit_datasets.load_dataset", "datasets.load_dataset_builder"]
+    code = f"import svit_datasets, datasets\nfor datasets.__version__ in {versions}:\n"
+    for call in calls:
+        code += f"    try:\n        {call}('svit', 'detail', data_dir=sys.argv[1])\n"
+        code += "    except svit_datasets.UsageError as error:\n        print(error)\n"
+    code += "    print(datasets.load_dataset('json', data_files='a.json', split='train')[0])\n"
+    expected = []
+    for version in versions:
+        message = (
+            f"svit-datasets {svit_datasets.VERSION} was tested with datasets>=2.21,<6, and {version} is installed: "
+            "pip install 'datasets>=2.21,<6', or a newer svit-datasets"
+        )
+        expected += [*[message] * len(calls), "{'a': 1}"]
+    assert run(code, root, cwd=tmp_path) == expected
 
 
 @pytest.mark.parametrize("version", ["2.21.0", "3.0.0rc1", "4.8.5", "5.2.1.dev0", "5.99"])
 def test_versions_of_the_range_are_taken(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     monkeypatch.setattr(datasets, "__version__", version)
     registration.check_version()
-
-
-def test_another_version_of_datasets_still_loads_other_names(tmp_path: Path) -> None:
-    write(tmp_path / "a.json", b'[{"a": 1}]')
-    code = (
-        "import svit_datasets, datasets\ndatasets.__version__ = '6.1'\n"
-        "for load in datasets.load_dataset, svit_datasets.load_dataset:\n"
-        "    print(load('json', data_files='a.json', split='train')[0])"
-    )
-    assert run(code, cwd=tmp_path) == ["{'a': 1}"] * 2
 
 
 def test_the_builder_can_be_pickled(root: Path, tmp_path: Path) -> None:
@@ -170,30 +150,15 @@ def test_pickles_and_saved_tables_open_where_the_package_was_not_imported(root: 
     assert run(code, cwd=tmp_path) == [TRAIN_IDS, size] * 2
 
 
-@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess"])
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_processes_that_are_not_forked(root: Path, tmp_path: Path, library: str, method: str) -> None:
+def test_processes_that_are_not_forked(root: Path, tmp_path: Path) -> None:
     script = write(
         tmp_path / "main.py",
-        (
-            f"import sys, {library}\nimport datasets, svit_datasets\n"
-            "def double(row):\n    return {'twice': 2 * row['image_id'], 'w': row['image'].size[0]}\n"
-            f"def main():\n    {library}.set_start_method({method!r})\n"
-            "    ds = datasets.load_dataset('svit', 'detail', data_dir=sys.argv[1], split='train', num_proc=2)\n"
-            "    print(ds['image_id'][:])\n    print(ds.map(double, num_proc=2)['twice'][:])\n"
-            "if __name__ == '__main__':\n    main()\n"
-        ).encode(),
+        b"import sys, multiprocess\nfrom datasets import load_dataset\nimport svit_datasets\n"
+        b"if __name__ == '__main__':\n    multiprocess.set_start_method('spawn')\n"
+        b"    print(load_dataset('svit', 'detail', data_dir=sys.argv[1], split='train', num_proc=2)['image_id'][:])\n",
     )
-    code = "import runpy\nsys.argv[:] = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
-    found = run(
-        code
-        if library == "none"
-        else f"import subprocess\nsubprocess.run([sys.executable, '-W', 'ignore', "
-        f"{str(script)!r}, *sys.argv[1:]], check=True)",
-        root,
-        cwd=tmp_path,
-    )
-    assert found == [TRAIN_IDS, str([2 * int(i) for i in json.loads(TRAIN_IDS)])]
+    code = "import subprocess\nsubprocess.run([sys.executable, '-W', 'ignore', *sys.argv[1:]], check=True)"
+    assert run(code, script, root, cwd=tmp_path) == [TRAIN_IDS]
 
 
 def test_without_a_folder_the_hub_is_asked_and_what_to_do_is_said(tmp_path: Path) -> None:
