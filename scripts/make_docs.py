@@ -15,6 +15,7 @@ import pyarrow as pa
 from svit_datasets.cli import cli
 from svit_datasets.columns import IMAGE_TYPE, IMAGES_CONFIG, columns_of
 from svit_datasets.findings import RULES
+from svit_datasets.parts import GRANULARITIES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -80,7 +81,8 @@ def card_page() -> str:
 
 
 def columns_text() -> str:
-    titles = {"image": "one row an image, the default", "conversation": "one row a conversation", "qa": "one row a pair"}
+    meanings = ("one row an image, the default", "one row a conversation", "one row a pair")
+    titles = dict(zip(GRANULARITIES, meanings, strict=True))
     of_image = columns_of(IMAGES_CONFIG, "image", has_captions=True)
     tables = {g: [c for c in columns_of("referring", g, has_captions=True) if c not in of_image] for g in titles}
     shared = [c for c in tables["image"] if all(c in table for table in tables.values())]

@@ -57,10 +57,12 @@ def cli() -> None:
 @click.option("--provenance", type=click.Choice(["inline", "sidecar", "none"]), default="inline", show_default=True, help="Keep the way back in the key 'svit', in OUT.json.svit.jsonl, or nowhere.")  # fmt: skip
 @_shared
 def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
-    """Write the JSON list that LLaVA's trainer reads from native SVIT files.
+    """Write the JSON list that LLaVA's trainer reads from native SVIT files, or from tables of load_dataset("svit").
 
     INPUT is a JSON array or JSON lines, plain, .gz or .zip; - is standard input. The task comes from the file's stem:
-    conversation, complex_reasoning, referring_qa, detail_description.
+    conversation, complex_reasoning, referring_qa, detail_description. Or INPUT is a folder that save_to_disk wrote, a
+    Parquet file, or a folder of Parquet files; the task comes from the configuration or from a folder's name, and the
+    rows tell the images' sizes.
 
     \b
     svit-convert to-llava SVIT/data/referring_qa.zip --images SVIT/raw -o referring.json
@@ -179,6 +181,8 @@ def draw(source: str, output: str, **given: Any) -> None:
 @click.argument("right", metavar="B")
 def compare(left: str, right: str) -> None:
     """Compare two native files, or two folders of them, value for value; exit status 1 if they differ.
+
+    A table of load_dataset("svit"), saved to disk or as Parquet, counts as the native file that it was made from.
 
     \b
     svit-convert compare svit-sample/data native

@@ -34,18 +34,37 @@ def test_generated_pages_are_up_to_date():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_readme_runs_from_top_to_bottom(tmp_path):
-    blocks = BLOCK.findall((ROOT / "README.md").read_text())
-    assert len(blocks) >= 6
+def run_blocks(page, folder):
+    """Run the examples of a page one after another; return what each printed."""
     outputs = []
-    for language, code in blocks:
+    env = {**ENV, "HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    for language, code in BLOCK.findall(page.read_text()):
         command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]
-        done = subprocess.run(command, cwd=tmp_path, env=ENV, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
         assert done.returncode == 0, f"{code}\n{done.stderr}"
         outputs.append(done.stdout)
+    return outputs
+
+
+def test_the_page_on_loading_runs_from_top_to_bottom(tmp_path):
+    svit_datasets.write_sample(tmp_path / "svit-sample")
+    text = (ROOT / "docs" / "loading.md").read_text().replace("svit-convert sample svit-sample\n", "")
+    page = tmp_path / "loading.md"
+    page.write_text(text)
+    first, second, third = run_blocks(page, tmp_path)
+    assert "'phrase': 'the brown dog'" in first
+    assert second == "50 vg/VG_100K/9000001.jpg\n"
+    assert third.endswith("compare: equal, value for value\n")
+
+
+def test_readme_runs_from_top_to_bottom(tmp_path):
+    outputs = run_blocks(ROOT / "README.md", tmp_path)
+    assert len(outputs) >= 7
     assert "compare: equal, value for value\n" in outputs[0]
-    assert outputs[1].startswith("9000001 What is <st>the brown dog<ed> [0, 0.16, 0.336, 0.953]")
-    assert "78 {}" in outputs[3]
+    assert outputs[1].startswith("(906, 600) What is <st>the brown dog<ed> [0, 0.16, 0.336, 0.953]")
+    assert outputs[1].endswith("the brown dog [[0.0, 0.16, 0.336, 0.953]]\n")
+    assert outputs[2].startswith("9000001 What is <st>the brown dog<ed> [0, 0.16, 0.336, 0.953]")
+    assert "78 {}" in outputs[4]
     assert (tmp_path / "pictures" / "9000006.padded.png").exists()
 
 
