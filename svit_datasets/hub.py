@@ -57,7 +57,7 @@ def download(
 
 def _first(names: tuple[str, ...], fetch: Callable[[str], Path], repo_id: str) -> Path:
     """Fetch the first of ``names`` that the repository has."""
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError
 
     for name in names:
         try:
@@ -73,7 +73,7 @@ def _first(names: tuple[str, ...], fetch: Callable[[str], Path], repo_id: str) -
 
 def _explain(error: Exception, repo_id: str) -> InputError:
     from huggingface_hub import constants
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     page = f"{constants.ENDPOINT}/datasets/{repo_id}"
     cause: Any = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
