@@ -1,0 +1,45 @@
+"""Make a folder laid out as SVIT is published, with photos of ordinary size, the same in every run.
+
+    python benchmarks/make_photos.py FOLDER --images 500
+
+writes ``FOLDER/raw/VG_100K*/ID.jpg`` (noise over a gradient, about 70 KB each), ``image_data.json``, and the native file
+of the referring task, for as many real Visual Genome ids.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+from make_native import Maker
+from PIL import Image
+
+from svit_datasets import visual_genome
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--images", default=500, show_default=True)
+def main(folder: Path, images: int) -> None:
+    maker, sizes, noise = Maker(0), Maker(1), np.random.default_rng(0)
+    ids = visual_genome.image_ids()
+    ids = ids[:: len(ids) // images][:images]
+    records, entries = [], []
+    for image_id in ids:
+        width, height = sizes.size_wh()
+        ramp = np.linspace(0, 200, width)[None, :, None] * np.ones((height, 1, 3))
+        pixels = np.clip(ramp + noise.normal(30, 18, (height, width, 3)), 0, 255).astype(np.uint8)
+        path = folder / "raw" / str(visual_genome.folder_of(image_id)) / f"{image_id}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, quality=75)
+        entries.append({"image_id": image_id, "width": width, "height": height})
+        records.append({"image_id": image_id, "conversations": maker.conversations("referring_qa")})
+    (folder / "data").mkdir(exist_ok=True)
+    (folder / "data" / "referring_qa.json").write_text(json.dumps(records))
+    (folder / "raw" / "image_data.json").write_text(json.dumps(entries))
+
+
+if __name__ == "__main__":
+    main()
