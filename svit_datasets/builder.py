@@ -31,6 +31,7 @@ CITATION = """\
   journal={arXiv preprint arXiv:2307.04087},
   year={2023}
 }"""
+_MAJOR = datasets.__version__.split(".")[0]  # older versions do not read what newer ones cached
 _SPLITS = ("train", "test")
 
 
@@ -95,7 +96,7 @@ class SvitConfig(datasets.BuilderConfig):  # type: ignore[misc]
         It changes with the options and with the files that this configuration is made from, not with others.
         """
         del config_kwargs  # the options are told by the configuration itself
-        return f"{self.name}-{self.spec().digest(repr(custom_features or ''))}"
+        return f"{self.name}-{self.spec().digest(f'{_MAJOR} {custom_features!r}')}"
 
 
 class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]

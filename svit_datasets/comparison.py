@@ -77,9 +77,11 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
 
 
 def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
-    if any(open_tables(path, _ANY_TASK) is not None for path in (left, right)):
-        return [(left, right)]
     is_folder = _is_folder(left)
+    if not (is_folder and _is_folder(right) and _has_native(left) and _has_native(right)) and any(
+        open_tables(path, _ANY_TASK) is not None for path in (left, right)
+    ):
+        return [(left, right)]
     if is_folder != _is_folder(right):
         raise UsageError(f"{left} and {right}: one is a file and the other a folder; pass two of a kind")
     if not is_folder:
@@ -98,6 +100,10 @@ def _is_folder(path: Path) -> bool:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise input_error(finding("input-missing", reason, file=str(path))) from error
+
+
+def _has_native(folder: Path) -> bool:
+    return any(p.name.split(".")[0] in TASKS for base in (folder / "data", folder) for p in base.glob("*.*"))
 
 
 def _native_files(folder: Path) -> dict[str, Path]:
@@ -142,7 +148,8 @@ def _table_values(tables: list[TableInput]) -> Iterator[Any]:
     for table in tables:
         for item in table.items():
             if item.fault is not None:
-                raise fault_error(item.fault.at(file=table.name))
+                file, number = table.place(item.number)
+                raise fault_error(msgspec.structs.replace(item.fault, file=file, record=number))
             assert item.record is not None
             yield _decode(msgspec.json.encode(to_native(item.record)))[0]
 

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict, Unpack, overload
 
+import msgspec
+
 from svit_datasets.check import validator
 from svit_datasets.containers import check_exists, fault_error, open_source, path_names
 from svit_datasets.converters import formats
@@ -24,7 +26,7 @@ from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extr
 from svit_datasets.report import OnError, Report, refuse_report
 from svit_datasets.seen import SeenIds
 from svit_datasets.sidecar import SIDECAR_SUFFIX, sidecar_line
-from svit_datasets.table_inputs import TableInput, open_tables
+from svit_datasets.table_inputs import TableInput, is_dataset, open_tables
 from svit_datasets.table_records import TableItem
 from svit_datasets.writers import STDOUT, JsonList, OutputFile, OutputSet, encode_ascii
 
@@ -106,7 +108,8 @@ def to_llava(
         OutputError: The output cannot be written.
     """
     options = options or Options()
-    given = list(inputs) if isinstance(inputs, list | tuple | set | Iterator) else [inputs]
+    is_one = isinstance(inputs, str | Path) or is_dataset(inputs) or not isinstance(inputs, Iterable)
+    given = [inputs] if is_one else list(inputs)
     found = [(one, open_tables(one, task)) for one in given]
     names = [name for one, tables in found for name in _names(one, tables)]
     roots = path_names(images)
@@ -138,6 +141,9 @@ class _File(NamedTuple):
     name: str
     task: TaskName
 
+    def place(self, number: int) -> tuple[str, int]:
+        return self.name, number
+
 
 def _open_file(name: str, task: str | None) -> _File:
     return _File(name, task_of(check_exists(name), task))
@@ -156,12 +162,14 @@ def _read_all(inputs: list[_File | TableInput], made: Report, max_record_mb: int
         items = _read_file(given, max_record_mb) if isinstance(given, _File) else given.items()
         for item in items:
             if item.fault is not None:
-                _note(made, item.fault.at(file=given.name), is_whole_file=not item.number)
+                file, number = given.place(item.number)
+                fault = msgspec.structs.replace(item.fault, record=number) if number else item.fault
+                _note(made, fault.at(file=file), is_whole_file=not item.number)
             if item.record is not None:
                 index = next_index.get(given.task, 0)
                 next_index[given.task] = index + 1
                 made.counts["records_read"] += 1
-                yield Numbered(given.name, item.number, index, given.task, item.record, item.image)
+                yield Numbered(*given.place(item.number), index, given.task, item.record, item.image)
 
 
 def _read_file(file: _File, max_record_mb: int) -> Iterator[TableItem]:

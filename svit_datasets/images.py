@@ -188,7 +188,7 @@ def resolve_row(image: ImageRow) -> Resolved:
     >>> resolve_row(ImageRow(2, 800, 600))
     Resolved(path='vg/VG_100K/2.jpg', size_wh=(800, 600), findings=())
     """
-    places = [visual_genome.parse_path(told or "") for told in (image.path, image.url)]
+    places = [visual_genome.parse_path(told or "") for told in (image.url, image.path)]
     folder: str | None = visual_genome.folder_of(image.image_id)
     folder = folder or next((place[0] for place in places if place), None)
     size_wh = (image.width, image.height) if image.width and image.height else None

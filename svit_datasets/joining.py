@@ -80,7 +80,7 @@ class Joiner:
             The row, and what is wrong with the image.
         """
         if not -_ID_LIMIT <= image_id < _ID_LIMIT:
-            return Joined(ImageRow(0), (finding("image-id-range", str(image_id)[:80], path="$.image_id"),))
+            return Joined(ImageRow(image_id), (finding("image-id-range", str(image_id)[:80], path="$.image_id"),))
         row = self._known(image_id)
         if self._mode == "none":
             return Joined(row)

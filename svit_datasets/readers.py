@@ -55,7 +55,7 @@ class _LenientRecord(Struct):
     conversations: list[_LenientConversation]
 
 
-_LINE_BREAK = re.compile(rb"[ \t\r]*+[\r\n][ \t\r\n]*+")
+LINE_BREAK = re.compile(rb"[ \t\r]*+[\r\n][ \t\r\n]*+")
 _ID = re.compile(rb'"(?:image_id|id)"\s*+:\s*+("[^"\\]{0,80}"|[-+.0-9a-zA-Z]{1,40}+)')
 _STRICT = msgspec.json.Decoder(NativeRecord)
 _LENIENT = msgspec.json.Decoder(_LenientRecord)
@@ -107,7 +107,7 @@ def known_part(raw: bytes) -> Any:
 
 def _with_extra(raw: bytes | memoryview) -> NativeRecord:
     # A line break in JSON text is always between tokens; without them a record fits a line wherever it goes.
-    top = _OBJECT.decode(_LINE_BREAK.sub(b" ", raw))
+    top = _OBJECT.decode(LINE_BREAK.sub(b" ", raw))
     image_id = msgspec.json.decode(top.pop("image_id"), type=int)
     conversations = [_conversation(c) for c in _ARRAY.decode(top.pop("conversations"))]
     return NativeRecordWithExtra(image_id, conversations, top) if top else NativeRecord(image_id, conversations)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from svit_datasets.containers import input_error
 from svit_datasets.errors import SvitError, UsageError
@@ -19,9 +22,13 @@ from svit_datasets.table_records import TableItem, granularity_of, read_rows, wa
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Rows = Iterator[Mapping[str, Any]]
 _ROWS_EACH = 200
 _NO_TEXT = ("images",)  # folders of shards that hold no text
 _SPLITS, _STATE = "dataset_dict.json", "state.json"
+_SHARD = re.compile(r"-[0-9]{5,}-of-[0-9]{5,}$")
+_PATH_ALONE = {"image": "image.path"}
+_SAVED, _PARQUET = "a folder written by save_to_disk", "a Parquet file"
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,28 @@ class TableInput:
     """A table to read native records from.
 
     Attributes:
-        name: What the user called it.
+        names: What the user called it; for a table in several shards, each of them.
         task: Its task.
         columns: Its columns.
         rows: Yields its rows as plain objects, with the columns that are asked for.
+        ends: Number of rows up to the end of each shard but the last.
     """
 
-    name: str
+    names: tuple[str, ...]
     task: TaskName
     columns: tuple[str, ...]
-    rows: Callable[[list[str]], Iterator[Mapping[str, Any]]]
+    rows: Callable[[list[str]], Rows]
+    ends: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The table, or its first shard."""
+        return self.names[0]
+
+    def place(self, number: int) -> tuple[str, int]:
+        """Return shard and number in it of the table's row ``number``, from 1."""
+        shard = bisect_right(self.ends, number - 1)
+        return self.names[shard], number - (self.ends[shard - 1] if shard else 0)
 
     def items(self) -> Iterator[TableItem]:
         """Yield its native records and faulty rows.
@@ -46,6 +65,9 @@ class TableInput:
         Raises:
             UsageError: Its columns are not those of these tables.
         """
+        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if twice:
+            raise UsageError(f"{self.name}: {', '.join(twice)} stands twice among its columns; keep one")
         granularity = granularity_of(self.columns, source=self.name)
         return read_rows(self.rows(wanted_columns(self.columns, granularity)), granularity)
 
@@ -55,7 +77,8 @@ def open_tables(given: Any, task: str | None = None) -> list[TableInput] | None:
 
     Args:
         given: A ``Dataset``, ``DatasetDict`` or iterable dataset of ``datasets``; a folder written by
-            ``save_to_disk``; a Parquet file; a folder with Parquet files at any depth.
+            ``save_to_disk``; a Parquet file; a folder with Parquet files at any depth, of which the shards of one split
+            make one table.
         task: The task, where neither the dataset's configuration nor a path says it.
 
     Returns:
@@ -69,25 +92,24 @@ def open_tables(given: Any, task: str | None = None) -> list[TableInput] | None:
         return _of_object(given, task)
     path = Path(given)
     try:
-        if path.is_dir():
-            return _of_folder(path, task)
-        if path.is_file() and path.suffix == ".parquet":
-            return [_parquet(path, task)]
+        is_folder, is_parquet = path.is_dir(), path.suffix == ".parquet" and path.is_file()
     except OSError:  # a name that no file can have; opening it says so
         return None
-    return None
+    if is_folder:
+        return _of_folder(path, task)
+    return [_of_shards([path], task)] if is_parquet else None
 
 
 def _of_folder(folder: Path, task: str | None) -> list[TableInput] | None:
     if (folder / _SPLITS).is_file() or (folder / _STATE).is_file():
         try:
-            return [table for part in _saved_parts(folder) for table in _of_saved(part, task)]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            if isinstance(error, SvitError):
-                raise
-            raise _damaged(folder, error, "a folder written by save_to_disk") from error
-    files = sorted(p for p in folder.rglob("*.parquet") if p.is_file())
-    return [_parquet(file, task) for file in files if file.parent.name not in _NO_TEXT] or None
+            return [table for part in _saved_parts(folder) for table in _of_saved(part, folder, task)]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            _raise_damaged(str(folder), _SAVED, error)
+    splits: dict[Path, list[Path]] = {}
+    for file in sorted(p for p in folder.rglob("*.parquet") if p.is_file() and p.parent.name not in _NO_TEXT):
+        splits.setdefault(file.with_name(_SHARD.sub("", file.stem)), []).append(file)
+    return [_of_shards(shards, task) for shards in splits.values()] or None
 
 
 def _saved_parts(folder: Path) -> list[Path]:
@@ -97,101 +119,144 @@ def _saved_parts(folder: Path) -> list[Path]:
     return [folder / name for name in json.loads((folder / _SPLITS).read_text())["splits"]]
 
 
-def _of_saved(folder: Path, task: str | None) -> list[TableInput]:
+def _of_saved(part: Path, folder: Path, task: str | None) -> list[TableInput]:
     from datasets import Dataset
 
-    if not json.loads((folder / _STATE).read_text())["_data_files"]:
+    if not json.loads((part / _STATE).read_text())["_data_files"]:
         return []  # no rows; datasets saves this and cannot load it
-    return _of_object(Dataset.load_from_disk(str(folder)), task, path=folder) or []
+    dataset = Dataset.load_from_disk(str(part))
+    name = str(folder) if part == folder else str(part)
+    return [_of_dataset(dataset, task, name, path=part)]
 
 
-def _of_object(given: Any, task: str | None, path: Path | None = None) -> list[TableInput] | None:
+def is_dataset(given: Any) -> bool:
+    """Tell whether ``given`` is an object of ``datasets``, one split or several; does not import it.
+
+    >>> is_dataset("referring_qa.json")
+    False
+    """
     datasets = sys.modules.get("datasets")
     if datasets is None:
+        return False
+    several = datasets.DatasetDict | datasets.IterableDatasetDict
+    return isinstance(given, several | datasets.Dataset | datasets.IterableDataset)
+
+
+def _of_object(given: Any, task: str | None) -> list[TableInput] | None:
+    if not is_dataset(given):
         return None
-    if isinstance(given, datasets.DatasetDict | datasets.IterableDatasetDict):
-        parts = [_of_object(part, task, path) for part in given.values()]
-        return list(chain.from_iterable(part for part in parts if part))
-    if not isinstance(given, datasets.Dataset | datasets.IterableDataset):
-        return None
-    config = given.info.config_name or ""
-    name = str(path) if path else f"{given.info.dataset_name or 'dataset'}/{config or '?'}"
-    if path is None or given.split is not None:
-        name += f"[{given.split}]" if given.split is not None else ""
-    found = _task(task, config, path, name)
-    columns = tuple(given.column_names or given.features or ())
-    if not columns:
-        raise UsageError(f"{name}: its columns are not known; resolve them first, with resolve_column_names() or so")
-    rows = _dataset_rows if isinstance(given, datasets.Dataset) else _stream_rows
-    return [TableInput(name, found, columns, lambda wanted: rows(given, wanted))]
+    if isinstance(given, dict):
+        return list(chain.from_iterable(_of_object(part, task) or () for part in given.values()))
+    split = "" if given.split is None else f"[{given.split}]"
+    name = f"{given.info.dataset_name or 'dataset'}/{given.info.config_name or '?'}{split}"
+    return [_of_dataset(given, task, name, path=None)]
+
+
+def _of_dataset(dataset: Any, task: str | None, name: str, *, path: Path | None) -> TableInput:
+    from datasets import Dataset
+
+    found = _task(task, dataset.info.config_name or "", path, name)
+    if isinstance(dataset, Dataset):
+        read = partial(_dataset_rows, dataset)
+        return TableInput((name,), found, tuple(dataset.column_names), partial(_guarded, name, _SAVED, read))
+    first = dataset.with_format(None).take(1)  # after map, a stream does not know its columns
+    columns = tuple(dataset.column_names or next((tuple(row) for row in first), ()) or dataset.features or ())
+    return TableInput((name,), found, columns, partial(_stream_rows, dataset))
 
 
 def _task(task: str | None, config: str, path: Path | None, name: str) -> TaskName:
-    """Return the task: as given, as the configuration says, or as a folder or the file's name says, nearest first."""
-    words = [config]
-    if path is not None:
-        words += [path.stem, path.stem.split("-")[0], *(p.name for p in path.absolute().parents)]
-    found = find_task(task) if task is not None else next((t for w in words if (t := find_task(w))), None)
+    """Return the task: as given, as the configuration says, or as the file's or a folder's name says, nearest first."""
+    if task is not None:
+        found = find_task(task)
+        said = f"no task is called {task!r}"
+    else:
+        parts = () if path is None else (path.absolute(), *path.absolute().parents)
+        words = chain([config], *(_beginnings(part.name.split(".")[0]) for part in parts))
+        found = next((known for word in words if (known := find_task(word))), None)
+        said = "nothing says the task"
     if found is None:
-        said = f"no task is called {task!r}" if task is not None else "nothing says the task"
         raise UsageError(
             f"{name}: {said}; pass it as task (--task): conversation, complex_reasoning, referring, detail"
         )
     return found
 
 
-def _dataset_rows(dataset: Any, wanted: list[str]) -> Iterator[Mapping[str, Any]]:
+def _beginnings(word: str) -> Iterator[str]:
+    """Yield a name, and what is left of it as words behind a ``-`` are taken off: ``detail`` of ``detail-train-0``."""
+    while word:
+        yield word
+        word = word.rpartition("-")[0]
+
+
+def _guarded(name: str, expected: str, read: Callable[[list[str]], Rows], wanted: list[str]) -> Rows:
+    """Yield rows, with whatever a damaged file makes its reader raise named."""
+    try:
+        yield from read(wanted)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:  # Arrow's are among them
+        _raise_damaged(name, expected, error)
+
+
+def _dataset_rows(dataset: Any, wanted: list[str]) -> Rows:
     for table in dataset.select_columns(wanted).with_format("arrow").iter(batch_size=_ROWS_EACH):
+        table.validate(full=True)  # a file that is mapped into memory may point anywhere
         yield from _plain(table)
 
 
-def _stream_rows(dataset: Any, wanted: list[str]) -> Iterator[Mapping[str, Any]]:
+def _stream_rows(dataset: Any, wanted: list[str]) -> Rows:
     from datasets import Image
 
-    chosen = dataset.select_columns(wanted)
-    if "image" in wanted:
+    chosen = dataset.with_format(None)
+    if "image" in wanted and "image" in (chosen.features or ()):
         chosen = chosen.cast_column("image", Image(decode=False))
     for row in chosen:
-        image = row.get("image")
-        yield {**row, "image": {"path": image["path"]}} if image else row
+        yield {name: row[name] if name not in _PATH_ALONE else _path_of(row[name]) for name in wanted if name in row}
 
 
-_PATH_ALONE = {"image": "image.path"}
+def _path_of(image: Any) -> dict[str, Any]:
+    path = image.get("path") if isinstance(image, Mapping) else getattr(image, "filename", None)
+    return {"path": path or None}
 
 
-def _parquet(file: Path, task: str | None) -> TableInput:
+def _of_shards(files: list[Path], task: str | None) -> TableInput:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
-        names = pq.read_schema(file).names
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(file, error, "a Parquet file") from error
-
-    def rows(wanted: list[str]) -> Iterator[Mapping[str, Any]]:
-        columns = [_PATH_ALONE.get(name, name) for name in wanted]
+    names, counts = [], []
+    for file in files:
         try:
-            with pq.ParquetFile(file) as parquet:
-                for batch in parquet.iter_batches(_ROWS_EACH, columns=columns):
-                    yield from _plain(batch)
-        except (pa.ArrowException, OSError) as error:
-            raise _damaged(file, error, "a Parquet file") from error
+            metadata = pq.read_metadata(file)
+            names.append(tuple(metadata.schema.to_arrow_schema().names))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            _raise_damaged(str(file), _PARQUET, error)
+        counts.append(metadata.num_rows)
+        if names[-1] != names[0]:
+            raise UsageError(f"{file}: its columns are not those of {files[0]}; write them again as one")
+    readers = [partial(_guarded, str(file), _PARQUET, partial(_shard_rows, file)) for file in files]
+    ends = tuple(sum(counts[: i + 1]) for i in range(len(counts) - 1))
+    found = _task(task, "", files[0], str(files[0]))
+    paths = tuple(str(file) for file in files)
+    return TableInput(paths, found, names[0], lambda wanted: chain.from_iterable(r(wanted) for r in readers), ends)
 
-    return TableInput(str(file), _task(task, "", file, str(file)), tuple(names), rows)
+
+def _shard_rows(file: Path, wanted: list[str]) -> Rows:
+    import pyarrow.parquet as pq
+
+    columns = [_PATH_ALONE.get(name, name) for name in wanted]
+    with pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(_ROWS_EACH, columns=columns):
+            yield from _plain(batch)
 
 
-def _plain(table: pa.Table | pa.RecordBatch) -> Iterator[Mapping[str, Any]]:
+def _plain(table: pa.Table | pa.RecordBatch) -> Rows:
     """Yield rows as plain objects; of an image its path alone, so that its bytes stay where they are."""
-    import pyarrow as pa
-
     rest = [name for name in table.schema.names if name not in _PATH_ALONE]
     rows = table.select(rest).to_pylist()
     if len(rest) == table.num_columns:
         yield from rows
         return
     image = table.column(table.schema.names.index("image"))
-    chunks = image.chunks if isinstance(image, pa.ChunkedArray) else [image]
-    paths = [p for chunk in chunks for p in _paths(chunk)]
+    chunks = getattr(image, "chunks", [image])
+    paths = chain.from_iterable(_paths(chunk) for chunk in chunks)
     yield from ({**row, "image": {"path": path}} for row, path in zip(rows, paths, strict=True))
 
 
@@ -201,6 +266,9 @@ def _paths(image: Any) -> list[str | None]:
     return image.field("path").to_pylist() if has_path else [None] * len(image)
 
 
-def _damaged(path: Path, error: Exception, expected: str) -> Exception:
+def _raise_damaged(name: str, expected: str, error: Exception) -> NoReturn:
+    if isinstance(error, SvitError):
+        raise error
     found = str(error).split("\n")[0] or type(error).__name__
-    return input_error(finding("input-damaged", found, file=str(path), expected=expected, mend="write it again"))
+    fault = finding("input-damaged", found, file=name, expected=expected, mend="write it again")
+    raise input_error(fault) from error

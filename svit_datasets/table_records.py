@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
 
+from svit_datasets.diagnosis import MAX_DIGITS, refuse_duplicate_keys
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.parts import GRANULARITIES, Granularity, ImageRow
+from svit_datasets.readers import LINE_BREAK
 from svit_datasets.records import (
     Conversation,
     ConversationWithExtra,
@@ -27,6 +30,11 @@ _NEEDED: dict[Granularity, tuple[str, ...]] = {
     "qa": ("image_id", "conversation_index", "pair_index", "topic", "question", "answer"),
 }
 _HELPFUL = ("image", "width", "height", "url", "extra")
+_INTEGERS = ("image_id", "conversation_index", "pair_index", "width", "height")
+_PATH = re.compile(r"\$(\.conversations\[[0-9]+\](\.content\[[0-9]+\])?)?")
+_TAKEN = (("image_id", "conversations"), ("topic", "content"), ("from", "value"))
+_Index = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+_Side = Annotated[int, msgspec.Meta(ge=1, lt=1 << 31)]
 _EXTRA = msgspec.json.Decoder(dict[str, dict[str, Raw]])
 
 
@@ -49,15 +57,15 @@ class _Row(msgspec.Struct):
 
     image_id: int
     conversations: list[_Conversation] = []
-    conversation_index: int = 0
-    pair_index: int = 0
+    conversation_index: _Index = 0
+    pair_index: _Index = 0
     topic: str | None = None
     content: list[_Content] = []
     question: str = ""
     answer: str = ""
     image: _Image | None = None
-    width: int | None = None
-    height: int | None = None
+    width: _Side | None = None
+    height: _Side | None = None
     url: str | None = None
     extra: str | None = None
 
@@ -120,47 +128,103 @@ def read_rows(rows: Iterable[Mapping[str, Any]], granularity: Granularity) -> It
     >>> [(i.number, len(i.record.conversations)) for i in read_rows(rows, "conversation")]
     [(1, 2), (3, 1)]
     """
-    pending: list[tuple[int, _Row]] = []
+    pending: list[_Numbered] = []
     for number, raw in enumerate(rows, 1):
-        try:
-            row = msgspec.convert(raw, _Row)
-        except msgspec.ValidationError as error:
-            if pending:
-                yield _item(pending, granularity)
-                pending = []
-            message, _, path = str(error).partition(" - at `")
-            image_id = raw.get("image_id")
-            fault = finding("record-shape", message, record=number, path=path.rstrip("`"), id=str(image_id or ""))
-            yield TableItem(number, fault=fault)
-            continue
-        if pending and not _continues(pending[-1][1], row, granularity):
+        row = _check_row(number, raw)
+        if pending and (isinstance(row, Finding) or not _continues(pending[-1], row, granularity)):
             yield _item(pending, granularity)
             pending = []
-        pending.append((number, row))
+        if isinstance(row, Finding):
+            yield TableItem(number, fault=row)
+        else:
+            pending.append(row)
     if pending:
         yield _item(pending, granularity)
 
 
-def _continues(last: _Row, row: _Row, granularity: Granularity) -> bool:
-    """Tell whether a row belongs to the record of the row before it: the same image, further on."""
-    places = [(r.conversation_index, r.pair_index) for r in (last, row)]
-    return granularity != "image" and row.image_id == last.image_id and places[0] < places[1]
+class _Numbered(NamedTuple):
+    """A row with its number and its further keys."""
+
+    number: int
+    row: _Row
+    extras: dict[str, dict[str, Raw]]
 
 
-def _item(rows: list[tuple[int, _Row]], granularity: Granularity) -> TableItem:
-    number, first = rows[0]
-    image = _image_row(first)
+def _check_row(number: int, raw: Mapping[str, Any]) -> _Numbered | Finding:
+    image_id = raw.get("image_id")
+    where = {"record": number, "id": "" if image_id is None else str(image_id)}
     try:
-        extras: dict[str, dict[str, Raw]] = {}
-        for _, row in rows:
-            extras |= _EXTRA.decode(row.extra) if row.extra else {}
-    except (msgspec.DecodeError, RecursionError) as error:
-        fault = finding("extra-damaged", str(error), record=number, id=first.image_id, path="$.extra")
+        row = msgspec.convert(raw, _Row)
+    except msgspec.ValidationError:
+        try:
+            row = msgspec.convert({name: _whole(name, value) for name, value in raw.items()}, _Row)
+        except msgspec.ValidationError as error:
+            message, _, path = str(error).partition(" - at `")
+            return finding("record-shape", message, path=path.rstrip("`"), **where)  # type: ignore[arg-type]
+    try:
+        extras = decode_extra(row.extra) if row.extra else {}
+    except (ValueError, RecursionError) as error:
+        return finding("extra-damaged", str(error), path="$.extra", **where)  # type: ignore[arg-type]
+    return _Numbered(number, row, extras)
+
+
+def _whole(name: str, value: Any) -> Any:
+    """Return a whole float as an integer where the column is of integers: pandas stores those with gaps as floats."""
+    return int(value) if name in _INTEGERS and isinstance(value, float) and value.is_integer() else value
+
+
+def decode_extra(text: str) -> dict[str, dict[str, Raw]]:
+    """Return the further keys of a record's parts by JSON path.
+
+    Args:
+        text: What the column ``extra`` holds.
+
+    Returns:
+        From ``$``, ``$.conversations[i]`` or ``$.conversations[i].content[j]`` to keys and their JSON text.
+
+    Raises:
+        ValueError: The text is no such object, or a key stands twice, or is one that a column holds.
+
+    >>> {path: list(keys) for path, keys in decode_extra('{"$": {"split": "a"}}').items()}
+    {'$': ['split']}
+    """
+    raw = LINE_BREAK.sub(b" ", text.encode())  # without them a record fits a line wherever it goes
+    extras = _EXTRA.decode(raw)
+    refuse_duplicate_keys(raw, max_digits=MAX_DIGITS)
+    for path, keys in extras.items():
+        kind = _PATH.fullmatch(path)
+        if kind is None:
+            raise ValueError(f"{path!r} is no path of a record, conversation or turn")
+        taken = [k for k in keys if k in _TAKEN[len([g for g in kind.groups() if g])]]
+        if taken and not (taken == ["topic"] and bytes(keys["topic"]) == b"null"):
+            raise ValueError(f"{taken[0]!r} of {path} has a column of its own")
+    return extras
+
+
+def _continues(last: _Numbered, row: _Numbered, granularity: Granularity) -> bool:
+    """Tell whether a row belongs to the record of the row before it: the same image and record, further on."""
+    a, b = last.row, row.row
+    if granularity == "image" or a.image_id != b.image_id or last.extras.get("$") != row.extras.get("$"):
+        return False
+    if a.conversation_index != b.conversation_index:
+        return a.conversation_index < b.conversation_index
+    own = f"$.conversations[{a.conversation_index}]"
+    return a.pair_index < b.pair_index and a.topic == b.topic and last.extras.get(own) == row.extras.get(own)
+
+
+def _item(rows: list[_Numbered], granularity: Granularity) -> TableItem:
+    number, first, _ = rows[0]
+    image = _image_row(first)
+    extras = {path: keys for row in rows for path, keys in row.extras.items()}
+    found = list(_conversations([row.row for row in rows], granularity))
+    paths = {"$", *(f"$.conversations[{i}]" for i, _, _ in found)}
+    paths |= {f"$.conversations[{i}].content[{j}]" for i, _, turns in found for j, _, _ in turns}
+    astray = [path for path in extras if path not in paths]
+    if astray:
+        text = f"keys of {astray[0]}, which the row does not have"
+        fault = finding("extra-damaged", text, record=number, id=first.image_id, path="$.extra")
         return TableItem(number, image=image, fault=fault)
-    conversations = [
-        _conversation(index, topic, content, extras)
-        for index, topic, content in _conversations([row for _, row in rows], granularity)
-    ]
+    conversations = [_conversation(index, topic, content, extras) for index, topic, content in found]
     extra = extras.get("$")
     if extra:
         return TableItem(number, NativeRecordWithExtra(first.image_id, conversations, extra), image)
