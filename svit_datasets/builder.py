@@ -16,7 +16,7 @@ from datasets.exceptions import DatasetGenerationError
 
 from svit_datasets import VERSION
 from svit_datasets.columns import CONFIGS, describe, features_of
-from svit_datasets.errors import InputError, RecordError, UsageError
+from svit_datasets.errors import InputError, RecordError, SvitError, UsageError
 from svit_datasets.hub import REPOSITORY
 from svit_datasets.records import TASKS, find_task
 from svit_datasets.rows import read_tables
@@ -33,6 +33,10 @@ CITATION = """\
 }"""
 _MAJOR = datasets.__version__.split(".")[0]  # older versions do not read what newer ones cached
 _SPLITS = ("train", "test")
+
+
+class BuildError(SvitError, DatasetGenerationError):  # type: ignore[misc]
+    """What went wrong in a build, on its way through ``datasets``, which would hide an ``OSError``."""
 
 
 class BuildInputError(InputError, DatasetGenerationError):  # type: ignore[misc]
@@ -156,20 +160,38 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         if spec.root is None and not dl_manager.is_streaming:
             spec = replace(spec, root=spec.find_root())
         shares = spec.make_shares()
+        spec = replace(spec, expected_stamp=None if spec.root is None else spec.stamp())
+        given = {"shares": shares, "is_stream": dl_manager.is_streaming}
         return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"shares": shares, "spec": replace(spec, is_test=is_test)})
+            datasets.SplitGenerator(name=split, gen_kwargs={**given, "spec": replace(spec, is_test=is_test)})
             for split, is_test in zip(_SPLITS, (False, True), strict=True)
         ]
 
-    def _generate_tables(self, shares: Sequence[Share], spec: TableSpec) -> Iterator[tuple[Any, pa.Table]]:
+    def _generate_tables(
+        self, shares: Sequence[Share], is_stream: bool, spec: TableSpec
+    ) -> Iterator[tuple[Any, pa.Table]]:
         make_key = getattr(datasets.builder, "Key", lambda *key: key)  # older versions take any key
         try:
             for number, (first, table) in enumerate(read_tables(spec, list(shares))):
                 yield make_key(first, number), table
-        except InputError as error:
-            raise BuildInputError(error.message, error.finding) from error
-        except RecordError as error:
-            raise BuildRecordError(error.message, error.finding) from error
+        except SvitError as error:
+            if is_stream:
+                raise
+            raise BuildError(error.message, error.finding) from error
+
+    def download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Build the table, where it is not built yet; see ``datasets.DatasetBuilder``.
+
+        Raises:
+            InputError: A file cannot be used, or cannot be fetched.
+            RecordError: A record or an image is at fault.
+        """
+        try:
+            super().download_and_prepare(*args, **kwargs)
+        except BuildError as error:
+            is_file = error.finding is None or error.finding.code.startswith("input-")
+            kind = BuildInputError if is_file else BuildRecordError
+            raise kind(error.message, error.finding) from error
 
     def as_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return the built split, or all that have rows.
@@ -181,7 +203,10 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         if split is None and known:
             names = [name for name in known if known[name].num_examples] or list(known)
             return datasets.DatasetDict({name: self.as_dataset(name, *args, **kwargs) for name in names})
-        if str(split) in known and not known[str(split)].num_examples:
+        if isinstance(split, list | tuple):
+            return [self.as_dataset(one, *args, **kwargs) for one in split]
+        name = str(split).split("[")[0]
+        if name in known and not known[name].num_examples and "+" not in str(split):
             table = self.info.features.arrow_schema.empty_table()
             return datasets.Dataset(table, info=self.info.copy(), split=datasets.NamedSplit(str(split)))
         return super().as_dataset(split, *args, **kwargs)

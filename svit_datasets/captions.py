@@ -7,7 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from svit_datasets.containers import input_error
@@ -30,13 +30,22 @@ def read_captions(paths: Iterable[str | Path]) -> dict[int, list[str]]:
     """
     captions: dict[int, list[str]] = {}
     for path in paths:
-        for coco_id, texts in _read(str(path)).items():
+        for coco_id, texts in _read(str(path), _stamp(Path(path))).items():
             captions.setdefault(coco_id, []).extend(texts)
     return captions
 
 
-@cache
-def _read(path: str) -> dict[int, list[str]]:
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise input_error(finding("input-missing", reason, file=str(path))) from error
+    return status.st_size, status.st_mtime_ns
+
+
+@lru_cache(maxsize=4)
+def _read(path: str, _stamp: tuple[int, int]) -> dict[int, list[str]]:
     from pycocotools.coco import COCO
 
     coco = COCO()

@@ -11,8 +11,8 @@ from svit_datasets.registration import NAME, check_version
 def load_dataset(
     path: str = NAME,
     name: str | None = None,
-    *,
     data_dir: str | Path | None = None,
+    *,
     split: Any = None,
     streaming: bool = False,
     num_proc: int | None = None,
@@ -50,7 +50,6 @@ def load_dataset(
         InputError: A file cannot be used, or cannot be fetched.
         RecordError: A record or an image is at fault.
     """
-    check_version()
     cache = None if cache_dir is None else str(cache_dir)
     if path != NAME:
         import datasets
@@ -70,6 +69,7 @@ def load_dataset(
             token=token,
             **options,
         )
+    check_version()
     from svit_datasets.builder import Svit
 
     builder = Svit(cache_dir=cache, config_name=name, data_dir=data_dir, features=features, token=token, **options)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
+from uuid import uuid4
 
 import msgspec
 
@@ -22,6 +23,7 @@ from svit_datasets.window import CHUNK_BYTES, SPACE, Window
 
 T = TypeVar("T")
 _SMALLEST_BYTES = 16 << 10
+_PROOF_RECORDS, _PROOF_BYTES = 32, 1 << 20
 _EDGE_BYTES = 4096  # white space around a comma, at most
 
 
@@ -105,7 +107,7 @@ def read_range(
             return
         text, base = (replace(source, read=cut.read), cut.base) if cut else (source, 0)
         for item in read_items(text, decode, max_record_mb=max_record_mb, base=base):
-            if cut and cut.next_record and item.raw == cut.next_record:
+            if cut and item.raw == cut.sentinel:
                 return
             if item.fault is not None and base and item.fault.record:
                 before = count_before(name, part, member=member, max_record_mb=max_record_mb)
@@ -130,6 +132,7 @@ class _Edge(NamedTuple):
 
     pattern: re.Pattern[bytes]
     is_array: bool
+    key: bytes = b""
 
 
 def _find_edge(name: str, member: str | None) -> _Edge | None:
@@ -147,19 +150,19 @@ def _find_edge(name: str, member: str | None) -> _Edge | None:
     if first is None:
         return None
     key = first[0].lstrip(b"{" + SPACE)
-    return _Edge(re.compile(rb",[ \t\r\n]*+\{[ \t\r\n]*+" + re.escape(key)), True)
+    return _Edge(re.compile(rb",[ \t\r\n]*+\{[ \t\r\n]*+" + re.escape(key)), True, key)
 
 
 class _Cut:
     """Reads the bytes of one range as a file of their own: the comma before it becomes ``[``.
 
-    The first record of the next range is given out too, for where the last record of this one is broken, only what
-    follows tells where it ends.
+    A sentinel is given out in place of the first record of the next range, for where the last record of this one is
+    broken, only what follows tells where it ends.
 
     Attributes:
         base: Where in the file the first byte stands.
         is_empty: Whether no record begins in the range.
-        next_record: The first record of the next range, once it was given out; b"" where there is none.
+        sentinel: What stands for the first record of the next range; nothing that a file holds.
     """
 
     def __init__(self, source: Source, part: Range, edge: _Edge, limit: int) -> None:
@@ -168,14 +171,14 @@ class _Cut:
         self._held = b""  # read, and not given out yet
         self._at = self.base = part.start
         self._is_done = self.is_empty = False
-        self.next_record = b""
+        self.sentinel = b'{%b: 0, "%b": 0}' % (edge.key, uuid4().hex.encode())
         if part.start:
             self._begin(part)
 
     def _begin(self, part: Range) -> None:
         assert self._source.seek is not None
         self._source.seek(part.start)
-        seen, edge, _ = self._find(part.start)
+        seen, edge = self._find(part.start)
         self.is_empty = edge is None or (part.stop is not None and edge >= part.stop)
         if edge is not None:
             self._at = self.base = edge if self._edge.is_array else edge + 1
@@ -193,11 +196,11 @@ class _Cut:
             return data
         assert self._stop is not None
         self._is_done = True
-        seen, edge, self.next_record = self._find(self._stop)
+        seen, edge = self._find(self._stop)
         if edge is None:
             return seen
         before = seen[: edge - self._stop]
-        return before + b"," + self.next_record + b"]" if self._edge.is_array else before
+        return before + b"," + self.sentinel + b"]" if self._edge.is_array else before
 
     def _take(self, size: int) -> bytes:
         if self._held:
@@ -205,8 +208,8 @@ class _Cut:
             return data
         return self._source.read(size)
 
-    def _find(self, start: int) -> tuple[bytes, int | None, bytes]:
-        """Return all that was read, where the first edge from ``start`` on stands (None at the end), and its record."""
+    def _find(self, start: int) -> tuple[bytes, int | None]:
+        """Return all that was read, and where the first edge from ``start`` on stands; None at the end."""
         seen: list[bytes] = []
 
         def read(size: int) -> bytes:
@@ -219,20 +222,32 @@ class _Cut:
             if match is None:
                 window.pos = max(window.pos, len(window.data) - _EDGE_BYTES)  # an edge may be cut in two
                 if not window.more():
-                    return b"".join(seen), None, b""
+                    return b"".join(seen), None
                 continue
             at = window.base + match.start()
-            if not self._edge.is_array:
-                return b"".join(seen), at, b""
-            record = _record_behind(window, match.start())
-            if record:
-                return b"".join(seen), at, record
+            if not self._edge.is_array or _are_records(window, match.start()):
+                return b"".join(seen), at
             window.pos = max(0, at + 1 - window.base)
 
 
-def _record_behind(window: Window, comma: int) -> bytes:
-    """Return the record behind a comma, b"" if it is none; the window may read on and let go of what is before it."""
+def _are_records(window: Window, comma: int) -> bool:
+    """Tell whether whole records of the file follow the comma, and not some inside a key of a record.
+
+    A list inside a record ends before the file does, so a few elements are read on. The window may let go of what is
+    before the comma.
+    """
+    enough = window.base + comma + _PROOF_BYTES
     window.pos = comma + 1
-    window.skip_space()
-    value = next_value(window, 1, decode_native)
-    return b"" if value.fault else bytes(value.raw)
+    for number in range(_PROOF_RECORDS):
+        window.skip_space()
+        value = next_value(window, 1, decode_native)
+        if value.fault is not None:
+            return number > 0
+        window.pos += len(value.raw)
+        separator = window.skip_space()
+        window.pos += 1
+        if separator == b"]":
+            return not window.skip_space()
+        if separator != b"," or window.base + window.pos > enough:
+            return True
+    return True

@@ -17,7 +17,7 @@ from svit_datasets.findings import Finding, finding
 from svit_datasets.joining import ImagesMode, Joined, Joiner
 from svit_datasets.parts import ImageRow, Part, parts_of
 from svit_datasets.ranges import count_before, cut_ranges, join_ranges, read_range
-from svit_datasets.readers import decode_native
+from svit_datasets.readers import Item, decode_native
 from svit_datasets.records import NativeRecord
 from svit_datasets.table_spec import Share, TableSpec
 from svit_datasets.tally import Tally
@@ -42,7 +42,7 @@ def read_tables(spec: TableSpec, shares: Sequence[Share]) -> Iterator[tuple[int,
         InputError: A file cannot be used, or changed while it was read.
         RecordError: A record or an image is at fault and the policy is to stop.
     """
-    before = spec.stamp()
+    before = spec.expected_stamp or spec.stamp()
     tally = Tally(f"svit/{spec.config}, {'test' if spec.is_test else 'train'} split")
     reader = _read_images if spec.task is None else _read_text
     columns = spec.make_columns()
@@ -89,7 +89,7 @@ def _batches(parts: Iterable[tuple[Part, int]]) -> Iterator[list[Part]]:
 
 def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[tuple[Part, int]]:
     """Yield a part for each image of some shares."""
-    joiner = _open_joiner(spec, tally)
+    joiner = _open_joiner(spec, tally, is_first=not (spec.is_test or group[0].number))
     ids = [i for i in joiner.image_ids() if visual_genome.is_held_out(i) == spec.is_test]
     count = group[0].of
     for image_id in ids[len(ids) * group[0].number // count : len(ids) * (group[-1].number + 1) // count]:
@@ -105,11 +105,11 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
     name, member = str(sources.text), sources.member
     ranges = cut_ranges(name, member=member, most=group[0].of)
     decode = _decoder(is_test=spec.is_test)
-    joiner = _open_joiner(spec, tally)
+    joiner = _open_joiner(spec, tally, is_first=not (spec.is_test or group[0].number))
     for part in join_ranges(ranges[group[0].number : group[-1].number + 1]):
         before = cache(partial(count_before, name, part, member=member))
         for item in read_range(name, part, decode, member=member):
-            if item.fault is not None and item.fault.severity == "error" and _is_own(item.fault, spec.is_test):
+            if item.fault is not None and item.fault.severity == "error" and _is_own(item, spec):
                 _refuse(spec, item.fault, tally)
             record = item.record
             if record is None:
@@ -142,19 +142,24 @@ def _decoder(*, is_test: bool) -> Callable[[bytes | memoryview], NativeRecord | 
     """Return a decoder that passes over the records of the other split, at a fraction of the cost."""
 
     def decode(raw: bytes | memoryview) -> NativeRecord | None:
-        try:
-            is_other = visual_genome.is_held_out(_ONLY_ID.decode(raw).image_id) != is_test
-        except (msgspec.DecodeError, RecursionError):
-            is_other = False  # the whole decoder says what is wrong
-        return None if is_other else decode_native(raw)
+        held_out = _held_out(raw)  # None: the whole decoder says what is wrong
+        return decode_native(raw) if held_out is None or held_out == is_test else None
 
     return decode
 
 
-def _is_own(fault: Finding, is_test: bool) -> bool:
-    """Tell whether a faulty record is this split's to report; what tells no id is the train split's."""
-    digits = fault.id.lstrip("-")
-    return (digits.isdecimal() and len(digits) < 20 and visual_genome.is_held_out(int(fault.id))) == is_test
+def _held_out(raw: bytes | memoryview) -> bool | None:
+    """Tell whether a record's image is held out; None where the record does not tell its id."""
+    try:
+        return visual_genome.is_held_out(_ONLY_ID.decode(raw).image_id)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _is_own(item: Item[NativeRecord | None], spec: TableSpec) -> bool:
+    """Tell whether a fault is this split's to report: a file's is both splits', a record's without an id is train's."""
+    assert item.fault is not None
+    return item.fault.code.startswith("input-") or bool(_held_out(item.raw)) == spec.is_test
 
 
 def _refuse(spec: TableSpec, fault: Finding, tally: Tally) -> None:
@@ -183,15 +188,15 @@ def _settle(spec: TableSpec, joined: Joined, tally: Tally, file: str, number: Ca
     return joined.row if is_kept else None
 
 
-def _open_joiner(spec: TableSpec, tally: Tally) -> Joiner:
-    """Return the joiner of a table, opened once a process; faults of image_data.json are told by the first to ask."""
+def _open_joiner(spec: TableSpec, tally: Tally, *, is_first: bool) -> Joiner:
+    """Return the joiner of a table, opened once a process; faults of image_data.json are the first share's to tell."""
     mode: ImagesMode = spec.images if spec.with_files else "none"
     roots = spec.find_sources().image_roots
     joiner, faults = _cached_joiner(
         os.getpid(), spec.stamp(), roots, mode, spec.check_images, spec.coco_captions, spec.on_error == "skip"
     )
-    while faults:
-        tally.add(faults.pop(0), "entry left out")
+    for fault in faults if is_first else ():
+        tally.add(fault, "entry left out")
     return joiner
 
 

@@ -147,7 +147,9 @@ class ZipStore:
         for folder in (*folders, ""):
             member = self._members.get(f"{folder}/{image_id}.jpg" if folder else f"{image_id}.jpg")
             if member:
-                uri = f"{ZIP_PROTOCOL}://{self._absolute}/{member.filename}"
+                # fsspec takes a path apart at '::', and the reader undoes '%'
+                path = f"{self._absolute}/{member.filename}".replace("%", "%25").replace("::", "%3A%3A")
+                uri = f"{ZIP_PROTOCOL}://{path}"
                 return Place(folder, self.name, uri, partial(self._zip.open, member))
         return None
 

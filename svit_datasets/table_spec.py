@@ -20,6 +20,7 @@ from svit_datasets.sources import Sources, find_sources, stamp, task_of_config, 
 
 DATA_DIR = "SVIT_DATA_DIR"
 _SHARES, _PACKED_SHARES = 16, 8
+_NOT_OPTIONS = ("root", "token", "expected_stamp")
 
 
 class Share(NamedTuple):
@@ -48,6 +49,7 @@ class TableSpec:
         on_error: ``raise`` stops at the first faulty record, ``skip`` leaves it out.
         coco_captions: COCO caption files.
         columns: Columns wanted; None is all.
+        expected_stamp: What ``stamp`` gave when the table was begun; None takes it anew.
     """
 
     config: str
@@ -63,6 +65,7 @@ class TableSpec:
     on_error: str = "raise"
     coco_captions: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    expected_stamp: str | None = None
 
     @property
     def task(self) -> TaskName | None:
@@ -103,8 +106,8 @@ class TableSpec:
 
     def digest(self, salt: str = "") -> str:
         """Return a digest of all options and of the files that the table is made from."""
-        where = self.stamp() if self.root is not None else f"{self.repo_id}@{self.revision}"
-        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("root", "token")}
+        where = f"{self.root} {self.stamp()}" if self.root is not None else f"{self.repo_id}@{self.revision}"
+        options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_OPTIONS}
         return sha256(repr((VERSION, where, sorted(options.items()), salt)).encode()).hexdigest()[:16]
 
     def stamp(self) -> str:
@@ -147,6 +150,9 @@ def make_spec(
     choose("on_error", options["on_error"], ("raise", "skip"))
     if isinstance(columns, str) or (columns is not None and not list(columns)):
         raise UsageError(f"columns={columns!r}: expected a list of names")
+    twice = [name for name in columns or () if list(columns or ()).count(name) > 1]
+    if twice:
+        raise UsageError(f"columns={list(columns or ())!r}: {twice[0]} is asked for twice")
     captions = [coco_captions] if isinstance(coco_captions, str | Path) else list(coco_captions or ())
     return TableSpec(
         root=Path(data_dir) if data_dir else None,

@@ -7,7 +7,9 @@ table is read once a process. The protocol is known to ``fsspec`` through the en
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote
 
 from fsspec.spec import AbstractFileSystem
 
@@ -23,20 +25,22 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._zips: dict[str, zipfile.ZipFile] = {}
+        self._zips: dict[str, tuple[tuple[int, int], zipfile.ZipFile]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
         return "/" + path.removeprefix(f"{ZIP_PROTOCOL}://").lstrip("/")  # datasets takes one of three slashes away
 
     def _member(self, path: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
-        path = self._strip_protocol(path)
-        before, end, name = path.rpartition(_END)
+        before, end, name = unquote(self._strip_protocol(path)).rpartition(_END)
         archive = before + end.rstrip("/")
-        if archive not in self._zips:
-            self._zips[archive] = zipfile.ZipFile(archive)
+        status = Path(archive).stat()
+        state = status.st_size, status.st_mtime_ns
+        if self._zips.get(archive, (None,))[0] != state:
+            self._zips[archive] = state, zipfile.ZipFile(archive)
+        opened = self._zips[archive][1]
         try:
-            return self._zips[archive], self._zips[archive].getinfo(name)
+            return opened, opened.getinfo(name)
         except KeyError as error:
             raise FileNotFoundError(f"{name} in {archive}") from error
 
