@@ -1,9 +1,9 @@
-"""Cut a native file into ranges that can be read apart, with the records and faults that reading it whole gives.
+"""Cut a native file into ranges that can be read apart, with the records that reading it whole gives.
 
-A range is told by the byte that it may begin at. Its records really begin behind the first comma after that byte that
-stands between two records (or, in JSON lines, the first line break): the guess is how the file's first record
-begins, the proof that the decoder takes what follows. Every range works its two ends out by the same rule, so that
-none needs to know what its neighbours found.
+A range holds the records whose comma (in JSON lines, whose line break) stands from its first byte on and before the
+next range's. Where the first of them begins has to be found: the guess is how the file's first record begins, the
+proof that the decoder takes what follows. Where the last one ends, reading on shows. Faults are the same too, but for a
+file that is damaged so that reading it whole would end early: ranges behind the damage are read all the same.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 from typing import NamedTuple, TypeVar
-from uuid import uuid4
 
 import msgspec
 
 from svit_datasets.containers import Source, open_source
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, decode_native, read_items
 from svit_datasets.split import FIRST_KEY, next_value
-from svit_datasets.window import CHUNK_BYTES, SPACE, Window
+from svit_datasets.window import SPACE, Read, Window
 
 T = TypeVar("T")
 _SMALLEST_BYTES = 16 << 10
-_PROOF_RECORDS, _PROOF_BYTES = 32, 1 << 20
-_EDGE_BYTES = 4096  # white space around a comma, at most
+_PROOF_BYTES = 1 << 20
+_EDGE_BYTES = 1 << 16  # white space around a comma, at most
 
 
 class Range(NamedTuple):
@@ -98,20 +98,20 @@ def read_range(
     Raises:
         InputError: The file cannot be opened.
     """
-    edge = _find_edge(name, member) if part != WHOLE else None
+    edge = _find_edge(name, member, max_record_mb << 20) if part != WHOLE else None
     if part.start and not edge:
         return  # nothing tells records apart, so the first range holds them all
     with open_source(name, member=member) as source:
-        cut = _Cut(source, part, edge, max_record_mb << 20) if edge else None
-        if cut and cut.is_empty:
+        begin, read = _begin(source, part, edge, max_record_mb << 20) if edge and part.start else (0, source.read)
+        if begin is None:
             return
-        text, base = (replace(source, read=cut.read), cut.base) if cut else (source, 0)
-        for item in read_items(text, decode, max_record_mb=max_record_mb, base=base):
-            if cut and item.raw == cut.sentinel:
-                return
-            if item.fault is not None and base and item.fault.record:
-                before = count_before(name, part, member=member, max_record_mb=max_record_mb)
-                fault = msgspec.structs.replace(item.fault, record=item.fault.record + before)
+        ends = partial(edge.is_end, part.stop) if edge and part.stop is not None else None
+        is_lines = begin > 0 and edge is not None and not edge.is_array
+        text = replace(source, read=read)
+        before = cache(partial(count_before, name, part, member=member, max_record_mb=max_record_mb))
+        for item in read_items(text, decode, max_record_mb=max_record_mb, base=begin, ends=ends, is_lines=is_lines):
+            if item.fault is not None and begin and item.fault.record:
+                fault = msgspec.structs.replace(item.fault, record=item.fault.record + before())
                 yield Item(item.number, item.raw, item.record, fault)
             else:
                 yield item
@@ -132,122 +132,94 @@ class _Edge(NamedTuple):
 
     pattern: re.Pattern[bytes]
     is_array: bool
-    key: bytes = b""
+
+    def is_end(self, stop: int, window: Window, at: int) -> bool:
+        """Tell whether the comma or line break at an index of the window is the first edge from ``stop`` on."""
+        if window.base + at < stop:
+            return False
+        if not self.is_array:
+            return True
+        window.mark = at
+        position = window.base + window.pos
+        window.skip_space()
+        window.more()  # so that the pattern is not cut off
+        is_end = self.pattern.match(window.data, window.mark) is not None and self.is_proved(window)
+        window.pos, window.mark = position - window.base, None
+        return is_end
+
+    def is_proved(self, window: Window) -> bool:
+        """Tell whether whole records of the file follow the window's mark, and not some inside a key of a record.
+
+        A list inside a record ends before the file does, so a megabyte is read on.
+        """
+        assert window.mark is not None
+        enough = window.base + window.mark + _PROOF_BYTES
+        window.pos = window.mark + 1
+        is_first = True
+        while True:
+            window.skip_space()
+            value = next_value(window, 1, decode_native)
+            if value.fault is not None and (is_first or value.is_last or value.is_passed):
+                return not is_first
+            is_first = False
+            window.pos += len(value.raw)
+            separator = window.skip_space()
+            window.pos += 1
+            if separator == b"]":
+                return not window.skip_space()
+            if separator != b"," or window.base + window.pos > enough:
+                return True
 
 
-def _find_edge(name: str, member: str | None) -> _Edge | None:
-    """Return what stands between two records, by the file's first bytes; None where they tell nothing."""
+def _find_edge(name: str, member: str | None, limit: int) -> _Edge | None:
+    """Return what stands between two records, by the file's first; None where it tells nothing, or too much."""
     with open_source(name, member=member) as source:
-        window = Window(source.read, CHUNK_BYTES)
-        while len(window.data) < CHUNK_BYTES and window.more():
+        window = Window(source.read, limit)
+        while len(window.data) < 4 and window.more():
             pass
-    window.pos = 3 if window.data.startswith(b"\xef\xbb\xbf") else 0
-    if window.skip_space() == b"{":
-        return _Edge(re.compile(rb"\n"), False)
-    window.pos += 1
-    window.skip_space()
-    first = FIRST_KEY.match(window.data, window.pos)
+        window.pos = 3 if window.data.startswith(b"\xef\xbb\xbf") else 0
+        first_byte = window.skip_space()
+        if first_byte == b"{":
+            return _Edge(re.compile(rb"\n"), False)
+        if first_byte != b"[":
+            return None
+        window.pos += 1
+        window.skip_space()
+        first = FIRST_KEY.match(window.data, window.pos)
+        value = next_value(window, 1, decode_native)
     if first is None:
         return None
     key = first[0].lstrip(b"{" + SPACE)
-    return _Edge(re.compile(rb",[ \t\r\n]*+\{[ \t\r\n]*+" + re.escape(key)), True, key)
+    pattern = re.compile(rb",[ \t\r\n]*+\{[ \t\r\n]*+" + re.escape(key))
+    return None if value.fault is None and pattern.search(value.raw) else _Edge(pattern, True)
 
 
-class _Cut:
-    """Reads the bytes of one range as a file of their own: the comma before it becomes ``[``.
+def _begin(source: Source, part: Range, edge: _Edge, limit: int) -> tuple[int | None, Read]:
+    """Return where the range's first byte stands (None: no record begins in it), and what reads on from there.
 
-    A sentinel is given out in place of the first record of the next range, for where the last record of this one is
-    broken, only what follows tells where it ends.
-
-    Attributes:
-        base: Where in the file the first byte stands.
-        is_empty: Whether no record begins in the range.
-        sentinel: What stands for the first record of the next range; nothing that a file holds.
+    The comma before the first record is read as ``[``, so that what follows is an array again.
     """
-
-    def __init__(self, source: Source, part: Range, edge: _Edge, limit: int) -> None:
-        self._source, self._edge, self._limit = source, edge, limit
-        self._stop = part.stop
-        self._held = b""  # read, and not given out yet
-        self._at = self.base = part.start
-        self._is_done = self.is_empty = False
-        self.sentinel = b'{%b: 0, "%b": 0}' % (edge.key, uuid4().hex.encode())
-        if part.start:
-            self._begin(part)
-
-    def _begin(self, part: Range) -> None:
-        assert self._source.seek is not None
-        self._source.seek(part.start)
-        seen, edge = self._find(part.start)
-        self.is_empty = edge is None or (part.stop is not None and edge >= part.stop)
-        if edge is not None:
-            self._at = self.base = edge if self._edge.is_array else edge + 1
-            rest = seen[edge + 1 - part.start :]
-            self._held = b"[" + rest if self._edge.is_array else rest
-
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, b"" at the end."""
-        if self._is_done:
-            return b""
-        room = size if self._stop is None else min(size, self._stop - self._at)
-        if room > 0:
-            data = self._take(room)
-            self._at += len(data)
-            return data
-        assert self._stop is not None
-        self._is_done = True
-        seen, edge = self._find(self._stop)
-        if edge is None:
-            return seen
-        before = seen[: edge - self._stop]
-        return before + b"," + self.sentinel + b"]" if self._edge.is_array else before
-
-    def _take(self, size: int) -> bytes:
-        if self._held:
-            data, self._held = self._held[:size], self._held[size:]
-            return data
-        return self._source.read(size)
-
-    def _find(self, start: int) -> tuple[bytes, int | None]:
-        """Return all that was read, and where the first edge from ``start`` on stands; None at the end."""
-        seen: list[bytes] = []
-
-        def read(size: int) -> bytes:
-            seen.append(self._take(size))
-            return seen[-1]
-
-        window = Window(read, self._limit, start)
-        while True:
-            match = self._edge.pattern.search(window.data, window.pos)
-            if match is None:
-                window.pos = max(window.pos, len(window.data) - _EDGE_BYTES)  # an edge may be cut in two
-                if not window.more():
-                    return b"".join(seen), None
-                continue
-            at = window.base + match.start()
-            if not self._edge.is_array or _are_records(window, match.start()):
-                return b"".join(seen), at
-            window.pos = max(0, at + 1 - window.base)
+    assert source.seek is not None
+    source.seek(part.start)
+    window = Window(source.read, limit, part.start)
+    at = _find(window, edge)
+    if at is None or (part.stop is not None and window.base + at >= part.stop):
+        return None, source.read
+    waiting = [(b"[" if edge.is_array else b"") + window.data[at + 1 :]]
+    begin = window.base + at + (0 if edge.is_array else 1)
+    return begin, lambda size: (waiting.pop() if waiting else b"") or source.read(size)
 
 
-def _are_records(window: Window, comma: int) -> bool:
-    """Tell whether whole records of the file follow the comma, and not some inside a key of a record.
-
-    A list inside a record ends before the file does, so a few elements are read on. The window may let go of what is
-    before the comma.
-    """
-    enough = window.base + comma + _PROOF_BYTES
-    window.pos = comma + 1
-    for number in range(_PROOF_RECORDS):
-        window.skip_space()
-        value = next_value(window, 1, decode_native)
-        if value.fault is not None:
-            return number > 0
-        window.pos += len(value.raw)
-        separator = window.skip_space()
-        window.pos += 1
-        if separator == b"]":
-            return not window.skip_space()
-        if separator != b"," or window.base + window.pos > enough:
-            return True
-    return True
+def _find(window: Window, edge: _Edge) -> int | None:
+    """Return the index in the window at which the first edge stands; None if there is none."""
+    while True:
+        match = edge.pattern.search(window.data, window.pos)
+        if match is None:
+            window.pos = max(window.pos, len(window.data) - _EDGE_BYTES)  # an edge may be cut in two
+            if not window.more():
+                return None
+            continue
+        window.mark = match.start()
+        if not edge.is_array or edge.is_proved(window):
+            return window.mark
+        window.pos, window.mark = window.mark + 1, None

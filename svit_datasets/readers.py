@@ -25,7 +25,7 @@ from svit_datasets.records import (
     TurnWithExtra,
     find_task,
 )
-from svit_datasets.split import split
+from svit_datasets.split import Ends, split
 
 T = TypeVar("T")
 DEFAULT_MAX_RECORD_MB = 64
@@ -136,6 +136,8 @@ def read_items(
     *,
     max_record_mb: int = DEFAULT_MAX_RECORD_MB,
     base: int = 0,
+    ends: Ends | None = None,
+    is_lines: bool = False,
 ) -> Iterator[Item[T]]:
     """Yield every element of an open source, decoded, faults in their places.
 
@@ -145,14 +147,17 @@ def read_items(
         source: The open input.
         decode: Decodes one element.
         max_record_mb: Largest element, in MiB.
-        base: Where in the JSON text the first byte stands.
+        base: See ``split``.
+        ends: Likewise.
+        is_lines: Likewise.
 
     Yields:
         The elements, in order.
     """
     number = 0
     try:
-        for value in split(source.read, decode, limit=max_record_mb << 20, base=base):
+        limit = max_record_mb << 20
+        for value in split(source.read, decode, limit=limit, base=base, ends=ends, is_lines=is_lines):
             number, fault = value.number, value.fault
             if fault is not None:
                 fault = fault.at(file=source.name, record=number, id=_image_id(value.raw))

@@ -21,6 +21,7 @@ from svit_datasets.findings import Finding, finding, quote
 from svit_datasets.window import SPACE, Read, Window
 
 T = TypeVar("T")
+Ends = Callable[[Window, int], bool]
 FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
 _BOUNDARY = re.compile(rb"\}\s*+,\s*+\{")
 _NUMBER_GOES_ON = re.compile(r"[-+.eE0-9]*")
@@ -53,7 +54,15 @@ class Value(Generic[T]):
     is_passed: bool = False
 
 
-def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int, base: int = 0) -> Iterator[Value[T]]:
+def split(
+    read: Read,
+    decode: Callable[[bytes | memoryview], T],
+    *,
+    limit: int,
+    base: int = 0,
+    ends: Ends | None = None,
+    is_lines: bool = False,
+) -> Iterator[Value[T]]:
     """Yield the elements of a JSON array, or the lines of JSON lines, decoded.
 
     Args:
@@ -62,6 +71,8 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int, 
             ``json.JSONDecodeError``, ``UnicodeDecodeError``) or ``RecursionError``.
         limit: Largest element in bytes.
         base: Where in the file the first byte stands.
+        ends: Tells whether to end at the comma or line break that stands there in the window.
+        is_lines: Whether these are JSON lines whatever their first byte says: a part of a file of them.
 
     Yields:
         One ``Value`` for each element, and for each fault, in order.
@@ -76,6 +87,9 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int, 
     3 None input-truncated
     """
     window = Window(read, limit, base)
+    if is_lines:
+        yield from _split_lines(window, decode, ends)
+        return
     while len(window.data) < 4 and window.more():
         pass
     encoding = _other_encoding(window.data[:4])
@@ -89,9 +103,9 @@ def split(read: Read, decode: Callable[[bytes | memoryview], T], *, limit: int, 
     first = window.skip_space()
     if first == b"[":
         window.pos += 1
-        yield from _split_array(window, decode)
+        yield from _split_array(window, decode, ends)
     elif first == b"{":
-        yield from _split_lines(window, decode)
+        yield from _split_lines(window, decode, ends)
     elif not first:
         yield _end(0, finding("input-empty", "nothing"))
     else:
@@ -113,9 +127,11 @@ def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:
     return Value(number, head, fault=fault, is_last=True)
 
 
-def _split_lines(window: Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
+def _split_lines(window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None) -> Iterator[Value[T]]:
     number = 0
-    while window.skip_space():
+    while window.skip_lines():
+        if ends and ends(window, window.line_break - window.base):
+            return
         number += 1
         length = window.find(b"\n", 0, window.limit)
         if length < 0 and window.is_full:
@@ -129,7 +145,7 @@ def _split_lines(window: Window, decode: Callable[[bytes | memoryview], T]) -> I
         window.pos = end
 
 
-def _split_array(window: Window, decode: Callable[[bytes | memoryview], T]) -> Iterator[Value[T]]:
+def _split_array(window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None) -> Iterator[Value[T]]:
     number = 0
     if window.skip_space() == b"]":
         window.pos += 1
@@ -146,6 +162,8 @@ def _split_array(window: Window, decode: Callable[[bytes | memoryview], T]) -> I
                 yield _end(number, finding("input-rest", f"no further record behind byte {begin} could be told apart"))
             return
         if value.is_passed:
+            if ends and ends(window, window.data.rfind(b",", 0, window.pos)):
+                return
             continue
         window.pos += len(value.raw)
         del value
@@ -153,6 +171,8 @@ def _split_array(window: Window, decode: Callable[[bytes | memoryview], T]) -> I
         window.pos += 1
         if separator == b"]":
             yield from _after_array(window, number)
+            return
+        if ends and separator == b"," and ends(window, window.pos - 1):
             return
         if separator != b",":
             window.pos -= 1

@@ -25,15 +25,19 @@ class Window:
         self._read, self.limit = read, limit
         self.keys: set[bytes] = set()  # first keys of the records so far
         self.data, self.pos, self.base, self.at_end = b"", 0, base, False
+        self.mark: int | None = None  # what is behind it is kept in memory, so that one can go back there
+        self.line_break = -1  # where in the file the last one that skip_lines passed stands
 
     def more(self) -> bool:
         """Read on; a long value doubles the window, so the work stays linear. False at the end."""
         if self.at_end:
             return False
-        rest = self.data[self.pos :]
+        start = self.pos if self.mark is None else min(self.pos, self.mark)
+        rest = self.data[start:]
         chunk = self._read(max(CHUNK_BYTES, len(rest)))
-        self.base += self.pos
-        self.data, self.pos, self.at_end = rest + chunk, 0, not chunk
+        self.base += start
+        self.data, self.pos, self.at_end = rest + chunk, self.pos - start, not chunk
+        self.mark = None if self.mark is None else self.mark - start
         return bool(chunk)
 
     @property
@@ -46,6 +50,19 @@ class Window:
         while True:
             match = _NOT_SPACE.search(self.data, self.pos)
             self.pos = match.start() if match else len(self.data)
+            if match:
+                return match[0]
+            if not self.more():
+                return b""
+
+    def skip_lines(self) -> bytes:
+        """Move to the next byte that is no white space and return it, b"" at the end; note the last line break."""
+        while True:
+            match = _NOT_SPACE.search(self.data, self.pos)
+            end = match.start() if match else len(self.data)
+            at = self.data.rfind(b"\n", self.pos, end)
+            self.line_break = self.base + at if at >= 0 else self.line_break
+            self.pos = end
             if match:
                 return match[0]
             if not self.more():

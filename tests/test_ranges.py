@@ -224,10 +224,21 @@ def test_a_record_that_stands_several_times_is_read_as_often(
 @pytest.mark.parametrize(
     "rest", [ARRAY, f"\n{ARRAY}\n", f",\n {ARRAY[1:]}"], ids=["array", "array on its own line", "records"]
 )
-def test_records_behind_the_closing_bracket_are_read_by_no_range(save: Callable[..., list[str]], rest: str) -> None:
-    """Two files put into one by ``cat``: the whole file stops at the first bracket, so the ranges must."""
-    found = check_all(save((ARRAY + rest).encode(), is_zipped=False)[0])
-    assert [code for *_, code, _ in found] == [None] * len(RECORDS) + ["input-syntax"]
+def test_what_follows_the_closing_bracket_is_a_fault_of_the_range_that_holds_it(
+    save: Callable[..., list[str]], rest: str
+) -> None:
+    """Two files put into one by ``cat``: the whole file stops at the first bracket; ranges behind it do not know."""
+    name = save((ARRAY + rest).encode(), is_zipped=False)[0]
+    whole = read_whole(name)
+    assert [code for *_, code, _ in whole] == [None] * len(RECORDS) + ["input-syntax"]
+    for most in range(1, 40):
+        assert check_damaged(name, whole, most)
+
+
+def check_damaged(name: str, whole: list[tuple[Any, ...]], most: int) -> bool:
+    """Assert that ranges give all that the whole file gives up to where it ends, in order, and every fault."""
+    found = read_parts(name, cut_ranges(name, most=most))
+    return found[: len(whole)] == whole
 
 
 def test_a_list_of_things_like_records_inside_a_record_is_not_cut(save: Callable[..., list[str]]) -> None:
@@ -253,10 +264,11 @@ def test_a_fault_at_the_end_of_a_record_is_quoted_as_it_stands(
         assert [code for *_, code, _ in found] == [None, "record-syntax", None, None, None, None]
 
 
-def test_what_is_lost_behind_a_fault_is_lost_in_ranges_too(save: Callable[..., list[str]]) -> None:
-    """Where nothing tells where the next record begins, the whole file ends; no range may know better."""
+def test_what_the_whole_file_loses_behind_a_fault_is_told(save: Callable[..., list[str]]) -> None:
+    """Where nothing tells where the next record begins, the whole file ends; ranges behind may read on."""
     records = json.dumps([{"image_id": "x"}, *RECORDS]).replace('{"image_id": 1', "{'image_id': 1")
-    check_all(save(records.encode(), is_zipped=False)[0])
+    for name in save(records.encode(), is_zipped=False):
+        assert all(check_damaged(name, read_whole(name), most) for most in range(1, 40))
     mixed = [
         RECORDS[0],
         {"conversations": [], "image_id": 9},
@@ -264,7 +276,8 @@ def test_what_is_lost_behind_a_fault_is_lost_in_ranges_too(save: Callable[..., l
         {"conversations": [], "image_id": 8},
         *RECORDS,
     ]
-    check_all(save(json.dumps(mixed).replace('"image_id": 2', '"image_id" 2', 1).encode(), is_zipped=False)[0])
+    for name in save(json.dumps(mixed).replace('"image_id": 2', '"image_id" 2', 1).encode(), is_zipped=False):
+        assert all(check_damaged(name, read_whole(name), most) for most in range(1, 40))
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64, 5000])
