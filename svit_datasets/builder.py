@@ -5,8 +5,9 @@ Keep this module free of ``open`` and of paths: ``datasets`` patches both in a b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -15,10 +16,10 @@ import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError
 
 from svit_datasets import VERSION
-from svit_datasets.columns import CONFIGS, describe, features_of
+from svit_datasets.columns import CONFIGS, describe, features_of, find_config
 from svit_datasets.errors import InputError, RecordError, SvitError, UsageError
 from svit_datasets.hub import REPOSITORY
-from svit_datasets.records import TASKS, find_task
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.rows import read_tables
 from svit_datasets.table_spec import Share, TableSpec, default_root, make_spec
 
@@ -59,6 +60,7 @@ class SvitConfig(datasets.BuilderConfig):  # type: ignore[misc]
         on_error: ``raise`` or ``skip`` for faulty records.
         coco_captions: COCO caption files to join.
         columns: Columns to load; all by default.
+        max_record_mb: Largest native record, in MiB.
         hub_repo_id: Where to download from without ``data_dir`` and ``SVIT_DATA_DIR``.
         revision: Branch, tag or commit there.
     """
@@ -70,6 +72,7 @@ class SvitConfig(datasets.BuilderConfig):  # type: ignore[misc]
     on_error: str = "raise"
     coco_captions: Any = None
     columns: Any = None
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB
     hub_repo_id: str = REPOSITORY
     revision: str | None = None
 
@@ -92,6 +95,7 @@ class SvitConfig(datasets.BuilderConfig):  # type: ignore[misc]
             on_error=self.on_error,
             coco_captions=self.coco_captions,
             columns=self.columns,
+            max_record_mb=self.max_record_mb,
         )
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: Any = None) -> str:
@@ -136,6 +140,10 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
     ) -> None:
         if data_files is not None:
             raise UsageError("data_files is not taken; name the folder with SVIT's files in data_dir")
+        _check_options(options)
+        for name in ("coco_captions", "columns"):  # they are looked at more than once
+            if isinstance(options.get(name), Iterable) and not isinstance(options[name], str):
+                options[name] = list(options[name])
         super().__init__(
             cache_dir=cache_dir,
             dataset_name=dataset_name or NAME,
@@ -159,6 +167,8 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         spec = self.config.spec(self.token)
         if spec.root is None and not dl_manager.is_streaming:
             spec = replace(spec, root=spec.find_root())
+        if spec.root is not None:
+            spec = replace(spec, token=None)  # it is of no use any more, and is not for pickles
         shares = spec.make_shares()
         spec = replace(spec, expected_stamp=None if spec.root is None else spec.stamp())
         given = {"shares": shares, "is_stream": dl_manager.is_streaming}
@@ -174,6 +184,8 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         try:
             for number, (first, table) in enumerate(read_tables(spec, list(shares))):
                 yield make_key(first, number), table
+        except GeneratorExit:
+            raise
         except SvitError as error:
             if is_stream:
                 raise
@@ -212,29 +224,12 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         return super().as_dataset(split, *args, **kwargs)
 
 
-def find_config(name: str | None) -> str:
-    """Return the configuration that ``name`` means.
-
-    Args:
-        name: A configuration, or the stem of a task's file; ``-`` and ``_`` alike.
-
-    Returns:
-        One of ``CONFIGS``.
-
-    Raises:
-        UsageError: There is none, or no name was given.
-
-    >>> find_config("complex-reasoning"), find_config("referring_qa"), find_config("images")
-    ('complex_reasoning', 'referring', 'images')
-    """
-    known = ", ".join(CONFIGS)
-    if name is None:
-        raise UsageError(f"Config name is missing: load_dataset({NAME!r}, CONFIG) with one of {known}")
-    if name in CONFIGS:
-        return name
-    task = find_task(name)
-    if task is None:
-        close = get_close_matches(name.lower(), CONFIGS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"BuilderConfig {name!r} not found. Available: {known}.{hint}")
-    return TASKS[task].config
+def _check_options(options: Iterable[str]) -> None:
+    """Raise where an option is none of SvitConfig's and none of the builder's of ``datasets``."""
+    own = [field.name for field in fields(SvitConfig) if field.name not in ("name", "version", "data_files")]
+    known = {*own, *inspect.signature(datasets.DatasetBuilder.__init__).parameters}
+    for name in options:
+        if name not in known:
+            close = get_close_matches(name, own, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise UsageError(f"{name}: no such option; there are {', '.join(own)}{hint}")

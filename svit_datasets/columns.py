@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from itertools import accumulate
 from typing import Any
 
@@ -14,7 +15,7 @@ from svit_datasets import grounding
 from svit_datasets.errors import UsageError
 from svit_datasets.objects import find_all_marked, parse_numbers
 from svit_datasets.parts import Granularity, Part, extra_text
-from svit_datasets.records import TASKS, Turn
+from svit_datasets.records import TASKS, Turn, find_task
 
 IMAGES_CONFIG = "images"
 CONFIGS = (*(task.config for task in TASKS.values()), IMAGES_CONFIG)
@@ -51,6 +52,34 @@ class Column:
     type: pa.DataType
     meaning: str
     make: Callable[[Sequence[Part]], pa.Array]
+
+
+def find_config(name: str | None) -> str:
+    """Return the configuration that ``name`` means.
+
+    Args:
+        name: A configuration, or the stem of a task's file; ``-`` and ``_`` alike.
+
+    Returns:
+        One of ``CONFIGS``.
+
+    Raises:
+        UsageError: There is none, or no name was given.
+
+    >>> find_config("complex-reasoning"), find_config("referring_qa"), find_config("images")
+    ('complex_reasoning', 'referring', 'images')
+    """
+    known = ", ".join(CONFIGS)
+    if name is None:
+        raise UsageError(f"Config name is missing: load_dataset('svit', CONFIG) with one of {known}")
+    if name in CONFIGS:
+        return name
+    task = find_task(name)
+    if task is None:
+        close = get_close_matches(name.lower(), CONFIGS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"BuilderConfig {name!r} not found. Available: {known}.{hint}")
+    return TASKS[task].config
 
 
 def columns_of(
@@ -213,7 +242,7 @@ def _image_column(name: str, kind: pa.DataType, meaning: str) -> Column:
 _IMAGE_COLUMNS = (
     Column("image", IMAGE_TYPE, "The photo; null with images=\"none\", and where it is missing and on_missing_image=\"null\".", _images),
     _image_column("image_id", pa.int64(), "Visual Genome's id of the image."),
-    _image_column("width", pa.int32(), "Width in stored pixels, EXIF orientation ignored, from image_data.json or else from the file; null where neither tells."),
+    _image_column("width", pa.int32(), "Width in stored pixels, EXIF orientation ignored, from image_data.json, or else from the file where files are read; null where neither tells."),
     _image_column("height", pa.int32(), "Height in stored pixels, likewise."),
     _image_column("url", pa.string(), "Where Visual Genome has the image, from image_data.json."),
     _image_column("coco_id", pa.int64(), "The image's id in COCO; null for an image that is not of COCO."),

@@ -70,7 +70,7 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
         UsageError: One is a file and the other a folder, or a folder holds no native file.
     """
     for a, b in _pairs(Path(left), Path(right)):
-        for number, (x, y) in enumerate(zip_longest(_values(a), _values(b), fillvalue=_MISSING), 1):
+        for number, (x, y) in enumerate(_matched(a, b), 1):
             place = find_difference(x, y)
             if place is not None:
                 yield Difference(str(a), number, *place)
@@ -131,11 +131,37 @@ def _decode(raw: bytes | memoryview) -> tuple[Any]:
     return (json.loads(bytes(raw), parse_int=integer, parse_constant=_refuse),)
 
 
+def _matched(left: Path, right: Path) -> Iterator[tuple[Any, Any]]:
+    """Yield the records of two inputs side by side; the splits of a table are put together in the other's order."""
+    a, b = (open_tables(path, _ANY_TASK) for path in (left, right))
+    if a is not None and len(a) > 1 and b is None:
+        yield from ((x, y) for y, x in _in_order(_values(right), a))
+    elif b is not None and len(b) > 1 and a is None:
+        yield from _in_order(_values(left), b)
+    else:
+        sides = (_values(path) if tables is None else _table_values(tables) for path, tables in ((left, a), (right, b)))
+        yield from zip_longest(*sides, fillvalue=_MISSING)
+
+
+def _in_order(values: Iterator[Any], tables: list[TableInput]) -> Iterator[tuple[Any, Any]]:
+    """Yield each value with the next record of the table whose next record is of the same image."""
+    rows = [_table_values([table]) for table in tables]
+    heads: list[Any] = [next(row, _MISSING) for row in rows]
+    for value in values:
+        image_id = value.get("image_id") if isinstance(value, dict) else None
+        there = [i for i, head in enumerate(heads) if head is not _MISSING]
+        at = next((i for i in there if heads[i]["image_id"] == image_id), there[0] if there else None)
+        if at is None:
+            yield value, _MISSING
+            continue
+        yield value, heads[at]
+        heads[at] = next(rows[at], _MISSING)
+    for head, row in zip(heads, rows, strict=True):
+        for left in [head, *row] if head is not _MISSING else []:
+            yield _MISSING, left
+
+
 def _values(path: Path) -> Iterator[Any]:
-    tables = open_tables(path, _ANY_TASK)
-    if tables is not None:
-        yield from _table_values(tables)
-        return
     with open_source(path) as source:
         for item in read_items(source, _decode):
             if item.fault is not None and item.fault.severity == "error":

@@ -17,6 +17,7 @@ from typing import IO, NamedTuple
 
 from svit_datasets.errors import InputError, RecordError
 from svit_datasets.findings import Finding, finding
+from svit_datasets.records import find_task
 from svit_datasets.window import Read
 
 _GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
@@ -76,7 +77,7 @@ def open_source(name: str | Path, *, member: str | None = None) -> Iterator[Sour
 
     Args:
         name: A path, or ``-`` for standard input.
-        member: Stem of the file to take out of a zip that holds several.
+        member: The task whose file to take out of a zip that holds several.
 
     Yields:
         The source. Nothing is unpacked to disk, but for a zip that comes through a pipe.
@@ -143,8 +144,13 @@ def _open_zip(name: str, raw: IO[bytes], stem: str | None, stack: ExitStack) -> 
     try:
         archive = stack.enter_context(zipfile.ZipFile(raw))
         members = [m for m in archive.infolist() if _is_json(m.filename)]
-        if stem is not None and len(members) > 1:
-            members = [m for m in members if Path(m.filename).stem == stem]
+        there = members
+        if stem is not None:
+            members = [m for m in members if stem in (Path(m.filename).stem, find_task(Path(m.filename).stem))]
+        if len(members) != 1 and stem is not None:
+            found = f"{len(members)} of {stem} (in it: {', '.join(m.filename for m in there[:8]) or 'nothing'})"
+            expected = f"one {stem}.json inside the zip"
+            raise input_error(finding("input-members", found, file=name, expected=expected))
         if len(members) != 1:
             names = ", ".join(m.filename for m in members[:5]) or "none"
             raise input_error(finding("input-members", f"{len(members)} ({names})", file=name))
@@ -152,7 +158,7 @@ def _open_zip(name: str, raw: IO[bytes], stem: str | None, stack: ExitStack) -> 
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise input_error(finding("input-damaged", str(error), file=name)) from error
     read = _guarded(name, text.read, lambda: members[0].compress_size)
-    return _Text(read, members[0].file_size, text.seek)
+    return _Text(read, members[0].file_size, _guarded_seek(name, text.seek))
 
 
 def _is_json(member: str) -> bool:
@@ -178,6 +184,20 @@ def _guarded(name: str, read: Read, packed: Callable[[], int] | None) -> Read:
             found = f"{done >> 20} MB from {packed():,} bytes, and no end"
             raise input_error(finding("input-bomb", found, file=name))
         return data
+
+    return guarded
+
+
+def _guarded_seek(name: str, seek: Callable[[int], object]) -> Callable[[int], object]:
+    """Return ``seek``, which unpacks all before the place, with the archive's own faults named."""
+
+    def guarded(at: int) -> None:
+        try:
+            seek(at)
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        except _ARCHIVE_FAULTS as error:
+            raise input_error(finding("input-damaged", str(error), file=name)) from error
 
     return guarded
 

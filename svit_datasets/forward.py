@@ -113,12 +113,13 @@ def to_llava(
     found = [(one, open_tables(one, task)) for one in given]
     names = [name for one, tables in found for name in _names(one, tables)]
     roots = path_names(images)
+    kept = [*names, *roots, *(file for _, tables in found for table in tables or () for file in table.files)]
     made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
     if report is not None:
         sidecar = None if output is None else f"{output}{SIDECAR_SUFFIX}"
-        refuse_report(report, [*names, *roots], [output, sidecar], overwrite=overwrite)
+        refuse_report(report, kept, [output, sidecar], overwrite=overwrite)
     with ExitStack() as stack:
-        outputs = stack.enter_context(made.open_outputs(report, inputs=[*names, *roots], overwrite=overwrite))
+        outputs = stack.enter_context(made.open_outputs(report, inputs=kept, overwrite=overwrite))
         opened: list[_File | TableInput] = []
         for one, tables in found:
             opened += [_open_file(str(one), task)] if tables is None else tables

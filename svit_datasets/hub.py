@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -12,6 +13,8 @@ from svit_datasets.records import TaskName
 
 REPOSITORY = "BAAI/SVIT"
 _IMAGES = ("raw/images.zip", "raw/images2.zip")
+_DISK = (errno.ENOSPC, errno.EROFS, errno.EDQUOT)
+_CLIENTS = ("httpx", "httpcore", "requests", "urllib3", "huggingface_hub")
 _SIZES = "raw/annotations/vg/image_data.json"
 _INSTEAD = (
     "pass data_dir=FOLDER with SVIT's files, or name it in SVIT_DATA_DIR; "
@@ -51,33 +54,54 @@ def download(
 
     wanted: list[tuple[str, ...]] = [(f"data/{task}.zip", f"data/{task}.json")] if task else []
     wanted += [(name,) for name in (*(_IMAGES if with_files else ()), _SIZES)]
-    roots = [_first(names, fetch, repo_id) for names in wanted]
+    roots = [_first(names, fetch, repo_id, revision) for names in wanted]
     return roots[0]
 
 
-def _first(names: tuple[str, ...], fetch: Callable[[str], Path], repo_id: str) -> Path:
+def _first(names: tuple[str, ...], fetch: Callable[[str], Path], repo_id: str, revision: str | None) -> Path:
     """Fetch the first of ``names`` that the repository has."""
-    from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub import constants
+    from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError, RevisionNotFoundError
 
+    unreachable: Exception | None = None
     for name in names:
         try:
             return fetch(name)
+        except RevisionNotFoundError as error:
+            raise InputError(f"{repo_id}: has no branch, tag or commit {revision!r}; see its page") from error
         except LocalEntryNotFoundError as error:
-            raise _explain(error, repo_id) from error
+            unreachable = error
+            if not constants.HF_HUB_OFFLINE:
+                break  # offline, another of the names may be there; online, asking again would only take longer
         except EntryNotFoundError:
             continue
         except Exception as error:
-            raise _explain(error, repo_id) from error
+            explained = _explain(error, repo_id)
+            if explained is None:
+                raise
+            raise explained from error
+    if unreachable is not None:
+        raise _explain(unreachable, repo_id) or unreachable from unreachable
     raise InputError(f"{repo_id}: has no {' or '.join(names)}; {_INSTEAD}")
 
 
-def _explain(error: Exception, repo_id: str) -> InputError:
+def _explain(error: Exception, repo_id: str) -> InputError | None:
+    """Return what to do about an error of the client; None for one that is no matter of access, network or disk."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     page = f"{constants.ENDPOINT}/datasets/{repo_id}"
-    cause: Any = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+    is_local = isinstance(error, LocalEntryNotFoundError)
+    cause: Any = (error.__cause__ or error) if is_local else error
     status = getattr(getattr(cause, "response", None), "status_code", None)
+    if isinstance(cause, HFValidationError):
+        return InputError(f"{repo_id}: is no name of a repository ({cause})")
     if isinstance(cause, GatedRepoError):
         return InputError(
             f"{repo_id}: access was not granted; accept the terms at {page} with the account that you log in with "
@@ -90,5 +114,12 @@ def _explain(error: Exception, repo_id: str) -> InputError:
         )
     if isinstance(cause, HfHubHTTPError) and status:
         return InputError(f"{repo_id}: the Hub answered {status}; try again later, or {_INSTEAD}")
-    reason = str(cause or error).strip().split("\n")[0] or type(error).__name__
+    if isinstance(cause, PermissionError) or getattr(cause, "errno", None) in _DISK:
+        reason = str(cause.strerror or cause).lower()
+        return InputError(
+            f"{repo_id}: cannot be kept in {constants.HF_HUB_CACHE}: {reason}; set HF_HOME, or {_INSTEAD}"
+        )
+    if not is_local and not isinstance(cause, OSError) and not type(cause).__module__.startswith(_CLIENTS):
+        return None
+    reason = str(cause).strip().split("\n")[0] or type(cause).__name__
     return InputError(f"{repo_id}: cannot be reached at {constants.ENDPOINT} ({reason}); {_INSTEAD}")

@@ -11,7 +11,10 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from threading import Lock
 from typing import IO, NamedTuple
 
 from svit_datasets.boxes import Size
@@ -21,6 +24,17 @@ _HEADER_FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Inde
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)  # NotImplementedError is a RuntimeError
 _ORIENTATION = 0x0112
 UPRIGHT = 1
+
+
+_WARNINGS = Lock()
+
+
+@contextmanager
+def _no_remarks() -> Iterator[None]:
+    """Silence Pillow's remarks on odd files; the filters are the process's, so threads have to take turns."""
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 class Picture(NamedTuple):
@@ -87,14 +101,12 @@ def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture |
 
     orientation = UPRIGHT
     try:
-        with warnings.catch_warnings(), open_image() as file:
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd files; the pixel limit is checked below
-            with Image.open(file) as image:
-                size_wh = image.size
-                if is_decoded and not _is_too_large(size_wh):
-                    orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
-                    image.draft("L", (1, 1))
-                    image.load()
+        with _no_remarks(), open_image() as file, Image.open(_whole(file) if is_decoded else file) as image:
+            size_wh = image.size
+            if is_decoded and not _is_too_large(size_wh):
+                orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
+                image.draft("L", (1, 1))
+                image.load()
     except Image.DecompressionBombError as error:
         return finding("image-too-large", str(error).split(",")[0].lower())
     except (*_HEADER_FAULTS, *_ZIP_FAULTS) as error:
@@ -102,6 +114,11 @@ def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture |
     if _is_too_large(size_wh):
         return finding("image-too-large", f"{size_wh[0]} x {size_wh[1]} pixels")
     return Picture(size_wh, orientation if orientation in range(1, 9) else UPRIGHT)
+
+
+def _whole(file: IO[bytes]) -> IO[bytes]:
+    """Return a file read to its end, where a zip keeps the checksum."""
+    return BytesIO(file.read())
 
 
 def _is_too_large(size_wh: Size) -> bool:

@@ -107,9 +107,10 @@ class Images:
         """Return the image's entry in ``image_data.json``, None if there is none."""
         return self._entries.get(image_id)
 
-    def image_ids(self) -> list[int]:
-        """Return the ids in ``image_data.json``, or of all image files where there is none; ascending."""
-        return sorted(self._entries or {i for store in self._stores for i in store.image_ids()})
+    def image_ids(self, *, with_files: bool = True) -> list[int]:
+        """Return the ids in ``image_data.json`` and of all image files, ascending; of those files where need be."""
+        looked = self._stores if with_files or not self._entries else []
+        return sorted({*self._entries, *(i for store in looked for i in store.image_ids())})
 
     def _folder(self, image_id: int) -> str | None:
         folder = visual_genome.folder_of(image_id)

@@ -68,7 +68,7 @@ class Joiner:
 
     def image_ids(self) -> list[int]:
         """Return the ids of all images, ascending."""
-        return self._images.image_ids()
+        return self._images.image_ids(with_files=self._mode != "none")
 
     def join(self, image_id: int) -> Joined:
         """Return the row of an image.

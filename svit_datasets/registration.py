@@ -8,6 +8,7 @@ imported yet, that happens at the end of its own import.
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from importlib.abc import MetaPathFinder
@@ -16,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from svit_datasets import VERSION
-from svit_datasets.errors import UsageError
+from svit_datasets.errors import SvitWarning, UsageError
 
 NAME = "svit"
 TESTED = ((2, 21), (6,))
@@ -56,7 +57,10 @@ class _Finder(MetaPathFinder):
 
 def _wrap(module: ModuleType) -> None:
     factory = getattr(module, _FACTORY, None)
-    if factory is None or hasattr(factory, NAME):
+    if factory is None:
+        warnings.warn(f"{module.__name__}.{_FACTORY} is gone: {_advice()}", SvitWarning, stacklevel=2)
+        return
+    if hasattr(factory, NAME):
         return
 
     @wraps(factory)
@@ -86,8 +90,13 @@ def check_version() -> None:
     installed = tuple(int(n) for n in datasets.__version__.split(".")[:2] if n.isdecimal())
     oldest, below = TESTED
     if not oldest <= installed < below:
-        wanted = f"datasets>={'.'.join(map(str, oldest))},<{below[0]}"
-        raise UsageError(
-            f"svit-datasets {VERSION} was tested with {wanted}, and {datasets.__version__} is installed: "
-            f"pip install '{wanted}', or a newer svit-datasets"
-        )
+        raise UsageError(_advice())
+
+
+def _advice() -> str:
+    wanted = f"datasets>={'.'.join(map(str, TESTED[0]))},<{TESTED[1][0]}"
+    installed = getattr(sys.modules["datasets"], "__version__", "another version")
+    return (
+        f"svit-datasets {VERSION} was tested with {wanted}, and {installed} is installed: "
+        f"pip install '{wanted}', or a newer svit-datasets"
+    )

@@ -25,6 +25,7 @@ from svit_datasets.tally import Tally
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_OUTCOMES = {"null": "image set to null", "drop": "rows left out"}
 _ROWS_EACH, _BYTES_EACH = 1000, 32 << 20
 
 
@@ -53,8 +54,12 @@ def read_tables(spec: TableSpec, shares: Sequence[Share]) -> Iterator[tuple[int,
         if spec.stamp() != before:
             name = str(spec.find_sources().text or spec.find_root())
             raise input_error(finding("input-changed", "another size or time of change than at the start", file=name))
-    finally:
+    except GeneratorExit:
+        raise  # a stream that is left before its end has nothing to sum up
+    except BaseException:
         tally.warn()
+        raise
+    tally.warn()
 
 
 def _neighbours(shares: Sequence[Share]) -> Iterator[tuple[int, list[Share]]]:
@@ -107,8 +112,8 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
     decode = _decoder(is_test=spec.is_test)
     joiner = _open_joiner(spec, tally, is_first=not (spec.is_test or group[0].number))
     for part in join_ranges(ranges[group[0].number : group[-1].number + 1]):
-        before = cache(partial(count_before, name, part, member=member))
-        for item in read_range(name, part, decode, member=member):
+        before = cache(partial(count_before, name, part, member=member, max_record_mb=spec.max_record_mb))
+        for item in read_range(name, part, decode, member=member, max_record_mb=spec.max_record_mb):
             if item.fault is not None and item.fault.severity == "error" and _is_own(item, spec):
                 _refuse(spec, item.fault, tally)
             record = item.record
@@ -123,8 +128,8 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
             for one in made:
                 if isinstance(one, Finding):
                     _refuse(spec, one.at(file=name, record=place(), id=record.image_id), tally)
-                else:
-                    yield one, size
+                    break  # a record is counted once, with the first of its faults
+                yield one, size
 
 
 def _number(before: Callable[[], int], number: int) -> int:
@@ -164,7 +169,8 @@ def _is_own(item: Item[NativeRecord | None], spec: TableSpec) -> bool:
 
 def _refuse(spec: TableSpec, fault: Finding, tally: Tally) -> None:
     """Raise, or count a record that is left out."""
-    fault = msgspec.structs.replace(fault, mend=fault.mend.replace("--on-error skip", 'on_error="skip"'))
+    mend = fault.mend.replace("--on-error skip", 'on_error="skip"').replace("--max-record-mb", "max_record_mb")
+    fault = msgspec.structs.replace(fault, mend=mend)
     if spec.on_error == "raise" or not fault.record:
         raise fault_error(fault)
     tally.add(fault, "record left out")
@@ -173,18 +179,20 @@ def _refuse(spec: TableSpec, fault: Finding, tally: Tally) -> None:
 def _settle(spec: TableSpec, joined: Joined, tally: Tally, file: str, number: Callable[[], int]) -> ImageRow | None:
     """Return the image's row by the policy for images that cannot be used; None leaves it out."""
     is_kept = True
-    for fault in joined.findings:
-        fault = fault.at(file=file, record=number(), id=joined.row.image_id)
+    for found in joined.findings:
+        outcome = "kept" if found.severity != "error" else _OUTCOMES.get(spec.on_missing_image, "")
+        is_known = bool(outcome) and tally.has(found.code, outcome)  # then its place is not told, and costs nothing
+        fault = found if is_known else found.at(file=file, record=number(), id=joined.row.image_id)
         if fault.code == "image-id-range":
             _refuse(spec, fault, tally)
             return None
         if fault.severity != "error":
-            tally.add(fault, "kept")
+            tally.add(fault, outcome)
             continue
         if spec.on_missing_image == "error":
             raise fault_error(fault)
         is_kept = spec.on_missing_image == "null"
-        tally.add(fault, "image set to null" if is_kept else "rows left out")
+        tally.add(fault, outcome)
     return joined.row if is_kept else None
 
 

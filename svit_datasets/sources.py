@@ -59,11 +59,16 @@ def find_sources(root: Path, task: TaskName | None, *, with_files: bool) -> Sour
     if not (task or places.holders or places.image_data):
         looked = "image_data.json, or images, there or under raw/"
         raise input_error(finding("input-missing", "no images and no sizes", file=str(root), expected=looked))
-    return Sources(text, task if text and text.name == _ALL_TASKS else None, _roots(root, with_files=with_files))
+    return Sources(
+        text,
+        task if text and text.name == _ALL_TASKS else None,
+        _roots(root, with_files=with_files, is_needed=not task),
+    )
 
 
-def _roots(root: Path, *, with_files: bool) -> tuple[Path, ...]:
-    return (root,) if with_files else find_places(root).image_data
+def _roots(root: Path, *, with_files: bool, is_needed: bool) -> tuple[Path, ...]:
+    sizes = find_places(root).image_data
+    return sizes if sizes and not with_files else (root,) if with_files or is_needed else ()
 
 
 def _find_text(root: Path, task: TaskName) -> Path:

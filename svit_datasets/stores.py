@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
+from urllib.parse import quote
 
 from svit_datasets.containers import input_error
 from svit_datasets.findings import finding
@@ -109,8 +110,13 @@ class FolderStore:
         """See ``Store.image_ids``."""
         for folder in self.folders:
             for path in (self._base / folder).glob("*.jpg"):
-                if path.stem.isdecimal():
+                if _is_id(path.stem):
                     yield int(path.stem)
+
+
+def _is_id(stem: str) -> bool:
+    """Tell whether a file's stem is an id as ``find`` spells it, without leading zeros."""
+    return stem.isascii() and stem.isdecimal() and (stem == "0" or not stem.startswith("0")) and len(stem) < 4000
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -147,8 +153,8 @@ class ZipStore:
         for folder in (*folders, ""):
             member = self._members.get(f"{folder}/{image_id}.jpg" if folder else f"{image_id}.jpg")
             if member:
-                # fsspec takes a path apart at '::', and the reader undoes '%'
-                path = f"{self._absolute}/{member.filename}".replace("%", "%25").replace("::", "%3A%3A")
+                # fsspec would take a path apart at '::' and look for files that '*' stands for
+                path = quote(f"{self._absolute}/{member.filename}", errors="surrogateescape")
                 uri = f"{ZIP_PROTOCOL}://{path}"
                 return Place(folder, self.name, uri, partial(self._zip.open, member))
         return None
@@ -156,6 +162,7 @@ class ZipStore:
     def image_ids(self) -> Iterator[int]:
         """See ``Store.image_ids``."""
         for name in self._members:
-            stem = name.rsplit("/", 1)[-1].removesuffix(".jpg")
-            if stem.isdecimal():
+            folder, _, file = name.rpartition("/")
+            stem = file.removesuffix(".jpg")
+            if _is_id(stem) and folder in ("", *FOLDERS):
                 yield int(stem)

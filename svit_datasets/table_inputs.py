@@ -41,6 +41,7 @@ class TableInput:
         columns: Its columns.
         rows: Yields its rows as plain objects, with the columns that are asked for.
         ends: Number of rows up to the end of each shard but the last.
+        files: The files that it is read from, which no output may replace.
     """
 
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class TableInput:
     columns: tuple[str, ...]
     rows: Callable[[list[str]], Rows]
     ends: tuple[int, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -158,7 +160,9 @@ def _of_dataset(dataset: Any, task: str | None, name: str, *, path: Path | None)
     found = _task(task, dataset.info.config_name or "", path, name)
     if isinstance(dataset, Dataset):
         read = partial(_dataset_rows, dataset)
-        return TableInput((name,), found, tuple(dataset.column_names), partial(_guarded, name, _SAVED, read))
+        files = tuple(str(cached["filename"]) for cached in dataset.cache_files)
+        rows = partial(_guarded, name, _SAVED, read)
+        return TableInput((name,), found, tuple(dataset.column_names), rows, files=files)
     first = dataset.with_format(None).take(1)  # after map, a stream does not know its columns
     columns = tuple(dataset.column_names or next((tuple(row) for row in first), ()) or dataset.features or ())
     return TableInput((name,), found, columns, partial(_stream_rows, dataset))
@@ -235,7 +239,7 @@ def _of_shards(files: list[Path], task: str | None) -> TableInput:
     ends = tuple(sum(counts[: i + 1]) for i in range(len(counts) - 1))
     found = _task(task, "", files[0], str(files[0]))
     paths = tuple(str(file) for file in files)
-    return TableInput(paths, found, names[0], lambda wanted: chain.from_iterable(r(wanted) for r in readers), ends)
+    return TableInput(paths, found, names[0], lambda w: chain.from_iterable(r(w) for r in readers), ends, paths)
 
 
 def _shard_rows(file: Path, wanted: list[str]) -> Rows:

@@ -11,15 +11,17 @@ from typing import Any, NamedTuple
 
 from svit_datasets import VERSION
 from svit_datasets.columns import Column, columns_of
+from svit_datasets.containers import check_exists
 from svit_datasets.errors import UsageError, choose
 from svit_datasets.hub import REPOSITORY, download
 from svit_datasets.joining import IMAGES_MODES, ON_MISSING, ImagesMode, OnMissing
 from svit_datasets.parts import GRANULARITIES, Granularity
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.records import TaskName
 from svit_datasets.sources import Sources, find_sources, stamp, task_of_config, watched_files
 
 DATA_DIR = "SVIT_DATA_DIR"
-_SHARES, _PACKED_SHARES = 16, 8
+_SHARES, _SHARES_OF = 16, {".zip": 8, ".gz": 1}  # each share of a packed file unpacks all that is before it
 _NOT_OPTIONS = ("root", "token", "expected_stamp")
 
 
@@ -49,6 +51,7 @@ class TableSpec:
         on_error: ``raise`` stops at the first faulty record, ``skip`` leaves it out.
         coco_captions: COCO caption files.
         columns: Columns wanted; None is all.
+        max_record_mb: Largest native record, in MiB.
         expected_stamp: What ``stamp`` gave when the table was begun; None takes it anew.
     """
 
@@ -65,6 +68,7 @@ class TableSpec:
     on_error: str = "raise"
     coco_captions: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB
     expected_stamp: str | None = None
 
     @property
@@ -100,13 +104,16 @@ class TableSpec:
             InputError: A folder was given, and what the table needs is not in it.
         """
         text = self.find_sources().text if self.root is not None else None
-        is_packed = self.root is None or (text is not None and text.suffix in (".zip", ".gz"))
-        count = _PACKED_SHARES if is_packed and self.task else _SHARES
+        suffix = text.suffix if text is not None else ".zip" if self.task else ""
+        count = _SHARES_OF.get(suffix, _SHARES)
         return [Share(i, count) for i in range(count)]
 
     def digest(self, salt: str = "") -> str:
         """Return a digest of all options and of the files that the table is made from."""
-        where = f"{self.root} {self.stamp()}" if self.root is not None else f"{self.repo_id}@{self.revision}"
+        if self.root is not None:
+            where = self.stamp()
+        else:
+            where = f"{self.repo_id}@{self.revision} {stamp(map(Path, self.coco_captions))}"
         options = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_OPTIONS}
         return sha256(repr((VERSION, where, sorted(options.items()), salt)).encode()).hexdigest()[:16]
 
@@ -119,8 +126,10 @@ class TableSpec:
 
 def default_root(data_dir: str | Path | None) -> str | None:
     """Return the folder with SVIT's files: ``data_dir``, else what SVIT_DATA_DIR says; None is the Hub."""
-    given = data_dir or os.environ.get(DATA_DIR)
-    return str(Path(given).expanduser().absolute()) if given else None
+    if data_dir is not None and not str(data_dir):
+        raise UsageError("data_dir is empty; name the folder with SVIT's files")
+    given = data_dir if data_dir is not None else os.environ.get(DATA_DIR)
+    return str(Path(given).expanduser().resolve()) if given else None
 
 
 def make_spec(
@@ -143,20 +152,28 @@ def make_spec(
 
     Raises:
         UsageError: An option has none of its values.
+        InputError: A caption file is not there.
     """
     choose("images", options["images"], IMAGES_MODES)
     choose("granularity", options["granularity"], GRANULARITIES)
     choose("on_missing_image", options["on_missing_image"], ON_MISSING)
     choose("on_error", options["on_error"], ("raise", "skip"))
-    if isinstance(columns, str) or (columns is not None and not list(columns)):
-        raise UsageError(f"columns={columns!r}: expected a list of names")
-    twice = [name for name in columns or () if list(columns or ()).count(name) > 1]
-    if twice:
-        raise UsageError(f"columns={list(columns or ())!r}: {twice[0]} is asked for twice")
+    if not isinstance(options["check_images"], bool):
+        raise UsageError(f"check_images={options['check_images']!r}: expected True or False")
     captions = [coco_captions] if isinstance(coco_captions, str | Path) else list(coco_captions or ())
     return TableSpec(
         root=Path(data_dir) if data_dir else None,
-        coco_captions=tuple(str(Path(p).expanduser().absolute()) for p in captions),
-        columns=None if columns is None else tuple(columns),
+        coco_captions=tuple(check_exists(str(Path(p).expanduser().absolute())) for p in captions),
+        columns=None if columns is None else _check_columns(columns),
         **options,
     )
+
+
+def _check_columns(columns: Iterable[str]) -> tuple[str, ...]:
+    names = [columns] if isinstance(columns, str) else list(columns)
+    if not names or isinstance(columns, str) or not all(isinstance(name, str) for name in names):
+        raise UsageError(f"columns={columns!r}: expected a list of names")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UsageError(f"columns={names!r}: {twice[0]} is asked for twice")
+    return tuple(names)

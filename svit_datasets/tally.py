@@ -27,6 +27,10 @@ class Tally:
         self.counts[key] += 1
         self.examples.setdefault(key, fault)
 
+    def has(self, code: str, outcome: str) -> bool:
+        """Tell whether there is an example already."""
+        return (code, outcome) in self.examples
+
     def lines(self) -> list[str]:
         """Return a line for each code, with its count and first example.
 

@@ -6,6 +6,8 @@ table is read once a process. The protocol is known to ``fsspec`` through the en
 
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +20,17 @@ from svit_datasets.stores import ZIP_PROTOCOL
 _END = ".zip/"
 
 
+def _take_apart(path: str) -> tuple[str, str]:
+    """Return the zip and the member that a path names: the zip is the first part of it that is a file."""
+    parts = path.split(_END)
+    for i in range(1, len(parts)):
+        archive = _END.join(parts[:i]) + _END.rstrip("/")
+        if Path(archive).is_file():
+            return archive, _END.join(parts[i:])
+    archive = path.rpartition(_END)[0] + _END.rstrip("/")
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), archive)
+
+
 class ZipImages(AbstractFileSystem):  # type: ignore[misc]
     """The members of zips; each zip is opened once a process and thread."""
 
@@ -25,17 +38,17 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._zips: dict[str, tuple[tuple[int, int], zipfile.ZipFile]] = {}
+        self._zips: dict[str, tuple[tuple[int, ...], zipfile.ZipFile]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
         return "/" + path.removeprefix(f"{ZIP_PROTOCOL}://").lstrip("/")  # datasets takes one of three slashes away
 
     def _member(self, path: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
-        before, end, name = unquote(self._strip_protocol(path)).rpartition(_END)
-        archive = before + end.rstrip("/")
+        archive, name = _take_apart(unquote(self._strip_protocol(path), errors="surrogateescape"))
         status = Path(archive).stat()
-        state = status.st_size, status.st_mtime_ns
+        # Another file under the name, or another process with which a handle would be shared, opens it anew.
+        state = os.getpid(), status.st_ino, status.st_size, status.st_mtime_ns
         if self._zips.get(archive, (None,))[0] != state:
             self._zips[archive] = state, zipfile.ZipFile(archive)
         opened = self._zips[archive][1]

@@ -1000,7 +1000,8 @@ def test_a_reader_that_goes_away_is_named(unbuffered: str) -> None:
 def test_no_code_is_without_a_test() -> None:
     """Every code has a test in this file or in those of the way back and of the writers that asserts its message."""
     texts = "".join(
-        Path(__file__).with_name(f"test_{name}.py").read_text("utf-8") for name in ("bad_input", "bad_llava", "bad_tables")
+        Path(__file__).with_name(f"test_{name}.py").read_text("utf-8")
+        for name in ("bad_input", "bad_llava", "bad_tables")
     )
     assert [code for code in RULES if f"[{code}]" not in texts and f"\\[{code}\\]" not in texts] == []
 

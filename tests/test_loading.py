@@ -199,7 +199,9 @@ def test_a_column_asked_for_twice_is_a_fault_of_the_options(root: Path, caches: 
 
 
 def test_an_option_that_is_not_there_is_refused(root: Path, caches: Path) -> None:
-    with pytest.raises(ValueError, match="doesn't have a 'image_size' key"):
+    with pytest.raises(
+        svit_datasets.UsageError, match=r"^image_size: no such option; there are .*did you mean images\?$"
+    ):
         datasets.load_dataset("svit", "detail", data_dir=str(root), cache_dir=str(caches), image_size=3)
 
 
