@@ -2,8 +2,8 @@
 
     python benchmarks/make_photos.py FOLDER --images 500
 
-writes ``FOLDER/raw/VG_100K*/ID.jpg`` (noise over a gradient, about 70 KB each), ``image_data.json``, and the native file
-of the referring task, for as many real Visual Genome ids.
+writes ``FOLDER/raw/VG_100K*/ID.jpg`` (noise over a gradient, about 70 KB each), ``image_data.json``, and the native
+file of the referring task, for as many real Visual Genome ids.
 """
 
 from __future__ import annotations

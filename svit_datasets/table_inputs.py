@@ -6,10 +6,10 @@ import json
 import re
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -163,9 +163,14 @@ def _of_dataset(dataset: Any, task: str | None, name: str, *, path: Path | None)
         files = tuple(str(cached["filename"]) for cached in dataset.cache_files)
         rows = partial(_guarded, name, _SAVED, read)
         return TableInput((name,), found, tuple(dataset.column_names), rows, files=files)
-    first = dataset.with_format(None).take(1)  # after map, a stream does not know its columns
-    columns = tuple(dataset.column_names or next((tuple(row) for row in first), ()) or dataset.features or ())
-    return TableInput((name,), found, columns, partial(_stream_rows, dataset))
+    stream = _undecoded(dataset.with_format(None))
+    columns = tuple(stream.column_names or ())
+    if not columns:  # after map or filter, a stream does not know them; older versions lose what one looks at twice
+        stream = iter(stream)
+        first = list(islice(stream, 1))
+        columns = tuple(*first) or tuple(dataset.features or ())
+        stream = chain(first, stream)
+    return TableInput((name,), found, columns, partial(_stream_rows, stream))
 
 
 def _task(task: str | None, config: str, path: Path | None, name: str) -> TaskName:
@@ -206,13 +211,15 @@ def _dataset_rows(dataset: Any, wanted: list[str]) -> Rows:
         yield from _plain(table)
 
 
-def _stream_rows(dataset: Any, wanted: list[str]) -> Rows:
+def _undecoded(stream: Any) -> Any:
     from datasets import Image
 
-    chosen = dataset.with_format(None)
-    if "image" in wanted and "image" in (chosen.features or ()):
-        chosen = chosen.cast_column("image", Image(decode=False))
-    for row in chosen:
+    has_images = any(isinstance(kind, Image) for name, kind in (stream.features or {}).items() if name in _PATH_ALONE)
+    return stream.cast_column("image", Image(decode=False)) if has_images else stream
+
+
+def _stream_rows(stream: Iterable[Mapping[str, Any]], wanted: list[str]) -> Rows:
+    for row in stream:
         yield {name: row[name] if name not in _PATH_ALONE else _path_of(row[name]) for name in wanted if name in row}
 
 

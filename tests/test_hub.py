@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 from helpers_cli import SAMPLE, make_zip
 from hub_server import COMMIT, HubServer, Rules
@@ -252,7 +253,12 @@ def large(repository: Path) -> Iterator[int]:
 
 def test_a_download_that_breaks_off_goes_on_where_it_was(load: Load, hub: HubServer, large: int) -> None:
     hub.rules.cuts = {"raw/images.zip": 1}
-    check_rows(load(name="referring"))
+    first = load(name="referring")
+    if "error" in first:  # before huggingface_hub 1, a connection that is cut ends the call; the next goes on
+        assert int(huggingface_hub.__version__.split(".")[0]) < 1
+        assert first["error"].startswith(f"BAAI/SVIT: cannot be reached at {hub.endpoint} (")
+        first = load(name="referring")
+    check_rows(first)
     ranges = [a.range for a in hub.asked if a.path == "/cdn/raw/images.zip" and a.method == "GET"]
     assert len(ranges) == 2
     assert ranges[0] is None

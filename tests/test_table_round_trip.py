@@ -207,7 +207,8 @@ def recast(kind: pa.DataType, *, text: pa.DataType, whole: pa.DataType, is_large
 
 
 WHOLE = [pa.int32(), pa.uint32(), pa.uint64(), pa.int64()]
-TEXT = [pa.large_string(), pa.string(), *([pa.string_view()] if hasattr(pa, "string_view") else [])]
+PYARROW = tuple(int(n) for n in pa.__version__.split(".")[:1])
+TEXT = [pa.large_string(), pa.string(), *([pa.string_view()] if PYARROW >= (18,) else [])]  # older ones cannot cast it
 
 
 @quiet
