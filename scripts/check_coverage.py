@@ -7,9 +7,11 @@ import tempfile
 from pathlib import Path
 
 PURE = (
+    "svit_datasets/arrays.py",
     "svit_datasets/boxes.py",
     "svit_datasets/check.py",
     "svit_datasets/columns.py",
+    "svit_datasets/configs.py",
     "svit_datasets/findings.py",
     "svit_datasets/grounding.py",
     "svit_datasets/objects.py",

@@ -12,8 +12,10 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
+from svit_datasets.arrays import IMAGE_TYPE
 from svit_datasets.cli import cli
-from svit_datasets.columns import IMAGE_TYPE, IMAGES_CONFIG, columns_of
+from svit_datasets.columns import columns_of
+from svit_datasets.configs import IMAGES_CONFIG
 from svit_datasets.findings import RULES
 from svit_datasets.parts import GRANULARITIES
 

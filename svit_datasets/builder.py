@@ -16,7 +16,8 @@ import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError
 
 from svit_datasets import VERSION
-from svit_datasets.columns import CONFIGS, describe, features_of, find_config
+from svit_datasets.columns import describe, features_of
+from svit_datasets.configs import CONFIGS, find_config
 from svit_datasets.errors import InputError, RecordError, SvitError, UsageError
 from svit_datasets.hub import REPOSITORY
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB

@@ -4,37 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from itertools import accumulate
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from svit_datasets import grounding
+from svit_datasets import arrays
+from svit_datasets.arrays import CONTENT_TYPE, CONVERSATION_TYPE, IMAGE_TYPE, OBJECT_TYPE
+from svit_datasets.configs import IMAGES_CONFIG
 from svit_datasets.errors import UsageError
-from svit_datasets.objects import find_all_marked, parse_numbers
 from svit_datasets.parts import Granularity, Part, extra_text
-from svit_datasets.records import TASKS, Turn, find_task
-
-IMAGES_CONFIG = "images"
-CONFIGS = (*(task.config for task in TASKS.values()), IMAGES_CONFIG)
-
-IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-TURN_TYPE = pa.struct([("from", pa.string()), ("value", pa.string())])
-CONTENT_TYPE = pa.list_(TURN_TYPE)
-CONVERSATION_TYPE = pa.struct([("topic", pa.string()), ("content", CONTENT_TYPE)])
-BOXES_TYPE = pa.list_(pa.list_(pa.float64()))
-OBJECT_TYPE = pa.struct(
-    [
-        ("conversation", pa.int32()),
-        ("turn", pa.int32()),
-        ("start", pa.int32()),
-        ("end", pa.int32()),
-        ("phrase", pa.string()),
-        ("boxes", BOXES_TYPE),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -54,41 +32,13 @@ class Column:
     make: Callable[[Sequence[Part]], pa.Array]
 
 
-def find_config(name: str | None) -> str:
-    """Return the configuration that ``name`` means.
-
-    Args:
-        name: A configuration, or the stem of a task's file; ``-`` and ``_`` alike.
-
-    Returns:
-        One of ``CONFIGS``.
-
-    Raises:
-        UsageError: There is none, or no name was given.
-
-    >>> find_config("complex-reasoning"), find_config("referring_qa"), find_config("images")
-    ('complex_reasoning', 'referring', 'images')
-    """
-    known = ", ".join(CONFIGS)
-    if name is None:
-        raise UsageError(f"Config name is missing: load_dataset('svit', CONFIG) with one of {known}")
-    if name in CONFIGS:
-        return name
-    task = find_task(name)
-    if task is None:
-        close = get_close_matches(name.lower(), CONFIGS, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise UsageError(f"BuilderConfig {name!r} not found. Available: {known}.{hint}")
-    return TASKS[task].config
-
-
 def columns_of(
     config: str, granularity: Granularity, *, has_captions: bool, chosen: Iterable[str] | None = None
 ) -> list[Column]:
     """Return the columns of a configuration's table, in order.
 
     Args:
-        config: One of ``CONFIGS``.
+        config: One of ``configs.CONFIGS``.
         granularity: One row an image, a conversation, or a question-answer pair.
         has_captions: Whether COCO's captions are joined.
         chosen: Names of the columns wanted, in this order; None is all.
@@ -126,7 +76,7 @@ def make_table(parts: Sequence[Part], columns: Iterable[Column]) -> pa.Table:
         The table; its schema is the same for any parts.
 
     >>> from svit_datasets.parts import ImageRow
-    >>> from svit_datasets.records import Conversation, NativeRecord
+    >>> from svit_datasets.records import Conversation, NativeRecord, Turn
     >>> record = NativeRecord(5, [Conversation([Turn("user", "Why?"), Turn("gpt", "So.")])])
     >>> columns = columns_of("detail", "image", has_captions=False, chosen=["image_id", "conversations"])
     >>> make_table([Part(ImageRow(5), record)], columns).to_pylist()
@@ -169,78 +119,12 @@ def _feature(kind: pa.DataType) -> Any:
     return Value(str(kind))
 
 
-def _of_image(field: str, kind: pa.DataType) -> Callable[[Sequence[Part]], pa.Array]:
-    return lambda parts: pa.array([getattr(part.image, field) for part in parts], kind)
-
-
-def _images(parts: Sequence[Part]) -> pa.Array:
-    missing = [part.image.path is None and part.image.data is None for part in parts]
-    data = pa.array([part.image.data for part in parts], pa.binary())
-    paths = pa.array([part.image.path for part in parts], pa.string())
-    return pa.StructArray.from_arrays([data, paths], fields=list(IMAGE_TYPE), mask=pa.array(missing))
-
-
-def _lists(lengths: Iterable[int], values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return lists of the given lengths out of ``values``."""
-    return pa.ListArray.from_arrays(pa.array(accumulate(lengths, initial=0), pa.int32()), values, type=kind)
-
-
-def _structs(arrays: Sequence[pa.Array], kind: pa.DataType) -> pa.Array:
-    return pa.StructArray.from_arrays(list(arrays), fields=list(kind))
-
-
-def _contents(contents: Sequence[Sequence[Turn]]) -> pa.Array:
-    turns = [turn for content in contents for turn in content]
-    roles, values = pa.array([t.role for t in turns], pa.string()), pa.array([t.value for t in turns], pa.string())
-    return _lists(map(len, contents), _structs([roles, values], TURN_TYPE), CONTENT_TYPE)
-
-
-def _conversations(parts: Sequence[Part]) -> pa.Array:
-    everything = [c for part in parts for c in part.record.conversations]
-    topics = pa.array([c.topic if isinstance(c.topic, str) else None for c in everything], pa.string())
-    structs = _structs([topics, _contents([c.content for c in everything])], CONVERSATION_TYPE)
-    return _lists((len(part.record.conversations) for part in parts), structs, pa.list_(CONVERSATION_TYPE))
-
-
-def _topics(parts: Sequence[Part]) -> pa.Array:
-    topics = (part.conversations()[0][1].topic for part in parts)
-    return pa.array([topic if isinstance(topic, str) else None for topic in topics], pa.string())
-
-
-def _one_content(parts: Sequence[Part]) -> pa.Array:
-    return _contents([part.conversations()[0][1].content for part in parts])
-
-
-def _one_value(place: int) -> Callable[[Sequence[Part]], pa.Array]:
-    return lambda parts: pa.array([list(part.turns())[place][2].value for part in parts], pa.string())
-
-
-def _objects(parts: Sequence[Part]) -> pa.Array:
-    """Return the marked phrases of each row, found and their numbers parsed for all rows together."""
-    rows, conversations, turns, texts = [], [], [], []
-    for number, part in enumerate(parts):
-        for i, j, turn in part.turns():
-            if grounding.ST in turn.value:
-                rows.append(number)
-                conversations.append(i)
-                turns.append(j)
-                texts.append(turn.value)
-    found = find_all_marked(texts)
-    counts = np.bincount(np.array(rows, np.int64)[found.text], minlength=len(parts))
-    conversation, turn_number = (np.array(place, np.int64)[found.text] for place in (conversations, turns))
-    boxes_each = [run.count("[") for run in found.boxes]
-    boxes = _lists([4] * sum(boxes_each), parse_numbers(found.boxes), BOXES_TYPE.value_type)
-    numbers = [pa.array(a.astype(np.int32)) for a in (conversation, turn_number, found.start, found.end)]
-    arrays = [*numbers, pa.array(found.phrase, pa.string()), _lists(boxes_each, boxes, BOXES_TYPE)]
-    return _lists(counts.tolist(), _structs(arrays, OBJECT_TYPE), pa.list_(OBJECT_TYPE))
-
-
 def _image_column(name: str, kind: pa.DataType, meaning: str) -> Column:
-    return Column(name, kind, meaning, _of_image(name, kind))
+    return Column(name, kind, meaning, arrays.of_image(name, kind))
 
 
 _IMAGE_COLUMNS = (
-    Column("image", IMAGE_TYPE, "The photo; null with images=\"none\", and where it is missing and on_missing_image=\"null\".", _images),
+    Column("image", IMAGE_TYPE, "The photo; null with images=\"none\", and where it is missing and on_missing_image=\"null\".", arrays.images),
     _image_column("image_id", pa.int64(), "Visual Genome's id of the image."),
     _image_column("width", pa.int32(), "Width in stored pixels, EXIF orientation ignored, from image_data.json, or else from the file where files are read; null where neither tells."),
     _image_column("height", pa.int32(), "Height in stored pixels, likewise."),
@@ -253,23 +137,23 @@ _CAPTIONS = _image_column(
     pa.list_(pa.string()),
     "With coco_captions: COCO's captions of the image; null for an image that is not of COCO.",
 )
-_TOPIC = Column("topic", pa.string(), "The conversation's topic; null where it has none.", _topics)
+_TOPIC = Column("topic", pa.string(), "The conversation's topic; null where it has none.", arrays.topics)
 _INDEX = Column("conversation_index", pa.int32(), "Number of the conversation among the image's, from 0.", lambda parts: pa.array([p.conversation for p in parts], pa.int32()))  # fmt: skip
 _TEXT_COLUMNS: dict[Granularity, tuple[Column, ...]] = {
     "image": (
-        Column("conversations", pa.list_(CONVERSATION_TYPE), "The image's conversations: topic (null where there is none) and content, the turns, each with from (user or gpt) and value, the text in SVIT's own markup, all as in the native file.", _conversations),
+        Column("conversations", pa.list_(CONVERSATION_TYPE), "The image's conversations: topic (null where there is none) and content, the turns, each with from (user or gpt) and value, the text in SVIT's own markup, all as in the native file.", arrays.conversations),
     ),
     "conversation": (
         _INDEX,
         _TOPIC,
-        Column("content", CONTENT_TYPE, "The turns, each with from (user or gpt) and value, the text in SVIT's own markup, as in the native file.", _one_content),
+        Column("content", CONTENT_TYPE, "The turns, each with from (user or gpt) and value, the text in SVIT's own markup, as in the native file.", arrays.one_content),
     ),
     "qa": (
         _INDEX,
         Column("pair_index", pa.int32(), "Number of the pair in its conversation, from 0.", lambda parts: pa.array([p.pair for p in parts], pa.int32())),
         _TOPIC,
-        Column("question", pa.string(), "The user's text, in SVIT's own markup.", _one_value(0)),
-        Column("answer", pa.string(), "The answer, in SVIT's own markup.", _one_value(1)),
+        Column("question", pa.string(), "The user's text, in SVIT's own markup.", arrays.one_value(0)),
+        Column("answer", pa.string(), "The answer, in SVIT's own markup.", arrays.one_value(1)),
     ),
 }  # fmt: skip
 _OBJECTS = Column(
@@ -278,7 +162,7 @@ _OBJECTS = Column(
     "Every phrase that the text marks: numbers of its conversation and turn in the record, from 0; start and end, so "
     "that value[start:end] is the phrase; its boxes, each x1, y1, x2, y2 as fractions of the original image's width and "
     "height, equal to the text; no boxes where none follow. Boxes without a phrase stand in the text alone.",
-    _objects,
+    arrays.objects,
 )
 _EXTRA = Column(
     "extra",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -11,10 +10,8 @@ from typing import Any, NamedTuple, TypedDict, Unpack, overload
 
 import msgspec
 
-from svit_datasets.check import validator
 from svit_datasets.containers import check_exists, fault_error, open_source, path_names
 from svit_datasets.converters import formats
-from svit_datasets.converters.base import Format, Row
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding, finding
@@ -24,11 +21,11 @@ from svit_datasets.progress import progress
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, decode_native, read_items, task_of
 from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extra_of
 from svit_datasets.report import OnError, Report, refuse_report
+from svit_datasets.row_writer import RowWriter
 from svit_datasets.seen import SeenIds
-from svit_datasets.sidecar import SIDECAR_SUFFIX, sidecar_line
+from svit_datasets.sidecar import SIDECAR_SUFFIX
 from svit_datasets.table_inputs import TableInput, is_dataset, open_tables
 from svit_datasets.table_records import TableItem
-from svit_datasets.writers import STDOUT, JsonList, OutputFile, OutputSet, encode_ascii
 
 
 class Numbered(NamedTuple):
@@ -123,7 +120,7 @@ def to_llava(
         opened: list[_File | TableInput] = []
         for one, tables in found:
             opened += [_open_file(str(one), task)] if tables is None else tables
-        writer = _Writer(outputs, None if output is None else str(output), formats()["llava"], options, check=check)
+        writer = RowWriter(outputs, None if output is None else str(output), formats()["llava"], options, check=check)
         pictures = stack.enter_context(Images(roots, add=made.add))
         seen = {name: SeenIds() for name in TASKS}
         for numbered in _read_all(opened, made, max_record_mb):
@@ -189,7 +186,7 @@ def _note(made: Report, fault: Finding, *, is_whole_file: bool) -> None:
         made.counts["records_skipped"] += 1
 
 
-def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Writer, made: Report) -> None:
+def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: RowWriter, made: Report) -> None:
     """Convert the conversations of a record; a fault of its image is a fault of the whole record."""
     file, number, position, task, record, image = numbered
 
@@ -233,49 +230,3 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: _Write
             made.counts["pairs_written"] += len(conversation.content) // 2
         else:
             made.counts["conversations_skipped"] += 1
-
-
-class _Writer:
-    """The output file, and the sidecar where there is one."""
-
-    def __init__(self, outputs: OutputSet, output: str | None, fmt: Format, options: Options, *, check: bool) -> None:
-        self.format, self.options = fmt, options
-        self._rows = None if output is None else JsonList(outputs.open(output))
-        self.kept: list[dict[str, Any]] | None = [] if output is None else None
-        self._validate = validator(fmt.schema) if check else None
-        self._sidecar: OutputFile | None = None
-        if options.provenance == "sidecar":
-            if output is None or output == STDOUT:
-                raise UsageError("a sidecar needs a file to stand beside: name an output, or --provenance inline")
-            self._sidecar = outputs.open(f"{output}{SIDECAR_SUFFIX}")
-        self._lines = 0
-
-    def write(self, made: Row) -> list[Finding]:
-        """Write a row; return why not, if it does not fit its schema."""
-        assert made.row is not None
-        data = encode_ascii(made.row)
-        if self._validate:
-            svit = made.provenance or made.row.get("svit")
-            row = {**made.row, "svit": {k: svit[k] for k in svit if k != "extra"}} if svit else made.row
-            wrong = self._validate(row)
-            if wrong:
-                return [finding("row-check", message, path=path) for path, message in wrong]
-        if self._rows is not None:
-            self._rows.append(data)
-        if self.kept is not None:
-            self.kept.append(json.loads(data))
-        if self._sidecar and made.provenance is not None:
-            self._sidecar.write(sidecar_line(made.row["id"], made.provenance))
-            self._lines += 1
-        return []
-
-    def close(self) -> None:
-        """End the list."""
-        if self._rows is not None:
-            self._rows.close()
-
-    @property
-    def written(self) -> dict[str, int]:
-        """Files written, with their numbers of records."""
-        rows = {self._rows.file.name: self._rows.count} if self._rows else {}
-        return {**rows, **({self._sidecar.name: self._lines} if self._sidecar else {})}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from svit_datasets.containers import input_error
 from svit_datasets.findings import finding
-from svit_datasets.records import TASKS, TaskName, find_task
+from svit_datasets.records import TaskName, find_task
 from svit_datasets.stores import find_places
 from svit_datasets.visual_genome import FOLDERS
 
@@ -85,15 +85,6 @@ def _find_text(root: Path, task: TaskName) -> Path:
     known = ", ".join(sorted({p.name for f in folders for p in f.iterdir() if find_task(p.name.split(".")[0])}))
     found = f"no {task}" + (f" (but {known})" if known else "")
     raise input_error(finding("input-missing", found, file=str(root), expected=looked))
-
-
-def task_of_config(config: str) -> TaskName | None:
-    """Return the task of a configuration, None for ``images``.
-
-    >>> task_of_config("referring"), task_of_config("images")
-    ('referring_qa', None)
-    """
-    return next((task.stem for task in TASKS.values() if task.config == config), None)
 
 
 def stamp(files: Iterable[Path]) -> str:

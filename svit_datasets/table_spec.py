@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from svit_datasets import VERSION
 from svit_datasets.columns import Column, columns_of
+from svit_datasets.configs import task_of_config
 from svit_datasets.containers import check_exists
 from svit_datasets.errors import UsageError, choose
 from svit_datasets.hub import REPOSITORY, download
@@ -18,7 +19,7 @@ from svit_datasets.joining import IMAGES_MODES, ON_MISSING, ImagesMode, OnMissin
 from svit_datasets.parts import GRANULARITIES, Granularity
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.records import TaskName
-from svit_datasets.sources import Sources, find_sources, stamp, task_of_config, watched_files
+from svit_datasets.sources import Sources, find_sources, stamp, watched_files
 
 DATA_DIR = "SVIT_DATA_DIR"
 _SHARES, _SHARES_OF = 16, {".zip": 8, ".gz": 1}  # each share of a packed file unpacks all that is before it
@@ -37,7 +38,7 @@ class TableSpec:
     """What a table is made of.
 
     Attributes:
-        config: One of ``columns.CONFIGS``.
+        config: One of ``configs.CONFIGS``.
         is_test: Whether it has SVIT's held-out images, or all others.
         root: Folder with SVIT's files; None fetches them from the Hub.
         repo_id: The Hub repository.
