@@ -406,3 +406,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
             f"{tmp_path / 'no.json'}: found no such file or directory; expected a readable file; check the path "
             "[input-missing]"
         )
+
+
+@pytest.mark.parametrize("most", range(1, 40, 3))
+def test_a_range_ends_behind_a_record_that_is_passed_over(save: Callable[..., list[str]], most: int) -> None:
+    """A record beyond the limit is not held in memory; the range that it begins in ends where it does."""
+    records = [record(1), record(2, padding="x" * 1_500_000), *(record(i) for i in range(3, 9))]
+    [name] = save(json.dumps(records).encode(), is_zipped=False)
+    whole = read_whole(name, megabytes=1)
+    assert [code for *_, code, _ in whole].count("record-too-large") == 1
+    assert read_parts(name, cut_ranges(name, most=most), max_record_mb=1) == whole
