@@ -34,6 +34,7 @@ CITATION = """\
   year={2023}
 }"""
 _MAJOR = datasets.__version__.split(".")[0]  # older versions do not read what newer ones cached
+_NOT_ASKED = ("name", "version", "data_files", "description")
 _SPLITS = ("train", "test")
 
 
@@ -204,7 +205,7 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
         except BuildError as error:
             is_file = error.finding is None or error.finding.code.startswith("input-")
             kind = BuildInputError if is_file else BuildRecordError
-            raise kind(error.message, error.finding) from error
+            raise kind(error.message, error.finding) from None
 
     def as_dataset(self, split: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Return the built split, or all that have rows.
@@ -227,7 +228,7 @@ class Svit(datasets.ArrowBasedBuilder):  # type: ignore[misc]
 
 def _check_options(options: Iterable[str]) -> None:
     """Raise where an option is none of SvitConfig's and none of the builder's of ``datasets``."""
-    own = [field.name for field in fields(SvitConfig) if field.name not in ("name", "version", "data_files")]
+    own = [field.name for field in fields(SvitConfig) if field.name not in _NOT_ASKED]
     known = {*own, *inspect.signature(datasets.DatasetBuilder.__init__).parameters}
     for name in options:
         if name not in known:

@@ -135,7 +135,7 @@ _IMAGE_COLUMNS = (
 _CAPTIONS = _image_column(
     "captions",
     pa.list_(pa.string()),
-    "With coco_captions: COCO's captions of the image; null for an image that is not of COCO.",
+    "With coco_captions: COCO's captions of the image, none where the files have none; null for an image that is not of COCO.",
 )
 _TOPIC = Column("topic", pa.string(), "The conversation's topic; null where it has none.", arrays.topics)
 _INDEX = Column("conversation_index", pa.int32(), "Number of the conversation among the image's, from 0.", lambda parts: pa.array([p.conversation for p in parts], pa.int32()))  # fmt: skip
@@ -161,7 +161,8 @@ _OBJECTS = Column(
     pa.list_(OBJECT_TYPE),
     "Every phrase that the text marks: numbers of its conversation and turn in the record, from 0; start and end, so "
     "that value[start:end] is the phrase; its boxes, each x1, y1, x2, y2 as fractions of the original image's width and "
-    "height, equal to the text; no boxes where none follow. Boxes without a phrase stand in the text alone.",
+    "height, equal to the text; no boxes where none follow. Boxes without a phrase stand in the text alone. With granularity "
+    "qa, an even turn is the question and an odd one the answer.",
     arrays.objects,
 )
 _EXTRA = Column(

@@ -26,13 +26,14 @@ _ORIENTATION = 0x0112
 UPRIGHT = 1
 
 
-_WARNINGS = Lock()
+# Python's warning filters are the process's, and the members of a zip share a count of theirs that is not safe.
+_ONE_AT_A_TIME = Lock()
 
 
 @contextmanager
 def _no_remarks() -> Iterator[None]:
-    """Silence Pillow's remarks on odd files; the filters are the process's, so threads have to take turns."""
-    with _WARNINGS, warnings.catch_warnings():
+    """Silence Pillow's remarks on odd files; threads take turns."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
@@ -86,7 +87,7 @@ def read_bytes(open_image: Callable[[], IO[bytes]]) -> bytes | Finding:
         The bytes, or a finding without a place.
     """
     try:
-        with open_image() as file:
+        with _ONE_AT_A_TIME, open_image() as file:
             return file.read()
     except (OSError, EOFError, *_ZIP_FAULTS) as error:
         return _undecodable(error)

@@ -222,4 +222,4 @@ def _find(window: Window, edge: _Edge) -> int | None:
         window.mark = match.start()
         if not edge.is_array or edge.is_proved(window):
             return window.mark
-        window.pos, window.mark = window.mark + 1, None
+        window.pos, window.mark = max(window.pos, window.mark + 1), None  # what was read on is inside that record too

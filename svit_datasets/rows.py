@@ -192,7 +192,7 @@ def _settle(spec: TableSpec, joined: Joined, tally: Tally, file: str, number: Ca
         if spec.on_missing_image == "error":
             raise fault_error(fault)
         is_kept = spec.on_missing_image == "null"
-        tally.add(fault, outcome)
+        tally.add(msgspec.structs.replace(fault, mend="fetch the image and load again"), outcome)
     return joined.row if is_kept else None
 
 

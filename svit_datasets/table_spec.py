@@ -17,6 +17,7 @@ from svit_datasets.errors import UsageError, choose
 from svit_datasets.hub import REPOSITORY, download
 from svit_datasets.joining import IMAGES_MODES, ON_MISSING, ImagesMode, OnMissing
 from svit_datasets.parts import GRANULARITIES, Granularity
+from svit_datasets.ranges import cut_ranges
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.records import TaskName
 from svit_datasets.sources import Sources, find_sources, stamp, watched_files
@@ -104,9 +105,11 @@ class TableSpec:
         Raises:
             InputError: A folder was given, and what the table needs is not in it.
         """
-        text = self.find_sources().text if self.root is not None else None
-        suffix = text.suffix if text is not None else ".zip" if self.task else ""
+        sources = self.find_sources() if self.root is not None else None
+        suffix = sources.text.suffix if sources and sources.text else ".zip" if self.task else ""
         count = _SHARES_OF.get(suffix, _SHARES)
+        if sources and sources.text:  # a small file has fewer, so that no worker is without rows
+            count = len(cut_ranges(str(sources.text), member=sources.member, most=count))
         return [Share(i, count) for i in range(count)]
 
     def digest(self, salt: str = "") -> str:
@@ -161,6 +164,9 @@ def make_spec(
     choose("on_error", options["on_error"], ("raise", "skip"))
     if not isinstance(options["check_images"], bool):
         raise UsageError(f"check_images={options['check_images']!r}: expected True or False")
+    megabytes = options["max_record_mb"]
+    if type(megabytes) is not int or megabytes < 1:
+        raise UsageError(f"max_record_mb={megabytes!r}: expected a whole number, 1 or more")
     captions = [coco_captions] if isinstance(coco_captions, str | Path) else list(coco_captions or ())
     return TableSpec(
         root=Path(data_dir) if data_dir else None,

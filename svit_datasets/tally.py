@@ -49,4 +49,5 @@ image, or leave its records out with --on-error skip [image-missing]']
     def warn(self) -> None:
         """Say what was found in one ``SvitWarning``; nothing where nothing was."""
         if self.counts:
-            warnings.warn("\n  ".join([f"{self.title}:", *self.lines()]), SvitWarning, stacklevel=2)
+            text = "\n  ".join([f"{self.title}:", *self.lines()])
+            warnings.warn_explicit(text, SvitWarning, filename="svit_datasets", lineno=1)  # no line of ours to show

@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import zipfile
+from io import BytesIO
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 from urllib.parse import unquote
 
@@ -39,6 +41,7 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._zips: dict[str, tuple[tuple[int, ...], zipfile.ZipFile]] = {}
+        self._process, self._lock = os.getpid(), Lock()
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -47,8 +50,7 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
     def _member(self, path: str) -> tuple[zipfile.ZipFile, zipfile.ZipInfo]:
         archive, name = _take_apart(unquote(self._strip_protocol(path), errors="surrogateescape"))
         status = Path(archive).stat()
-        # Another file under the name, or another process with which a handle would be shared, opens it anew.
-        state = os.getpid(), status.st_ino, status.st_size, status.st_mtime_ns
+        state = status.st_ino, status.st_size, status.st_mtime_ns  # another file under the name is opened anew
         if self._zips.get(archive, (None,))[0] != state:
             self._zips[archive] = state, zipfile.ZipFile(archive)
         opened = self._zips[archive][1]
@@ -60,9 +62,17 @@ class ZipImages(AbstractFileSystem):  # type: ignore[misc]
     def _open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
         if mode != "rb":
             raise NotImplementedError("images in a zip are read only")
-        archive, member = self._member(path)
-        return archive.open(member)
+        with self._own_lock():  # members that threads read at once share a count that is not safe
+            archive, member = self._member(path)
+            return BytesIO(archive.read(member))
+
+    def _own_lock(self) -> Lock:
+        """Return the lock; in a process that was forked a new one, and no zip whose handle both would share."""
+        if self._process != os.getpid():
+            self._process, self._lock, self._zips = os.getpid(), Lock(), {}
+        return self._lock
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Return name, size and type of a member, as ``fsspec`` wants it."""
-        return {"name": self._strip_protocol(path), "size": self._member(path)[1].file_size, "type": "file"}
+        with self._own_lock():
+            return {"name": self._strip_protocol(path), "size": self._member(path)[1].file_size, "type": "file"}
