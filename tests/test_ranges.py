@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from native_files import Maker, dumps
 
-from svit_datasets import ranges, window
+from svit_datasets import ranges, split, window
 from svit_datasets.containers import open_source
 from svit_datasets.errors import InputError
 from svit_datasets.ranges import WHOLE, Range, count_before, cut_ranges, join_ranges, read_range
@@ -408,10 +408,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("most", range(1, 40, 3))
-def test_a_range_ends_behind_a_record_that_is_passed_over(save: Callable[..., list[str]], most: int) -> None:
-    """A record beyond the limit is not held in memory; the range that it begins in ends where it does."""
-    records = [record(1), record(2, padding="x" * 1_500_000), *(record(i) for i in range(3, 9))]
+@pytest.mark.parametrize("guess_bytes", [0, 8 << 20], ids=["passed over", "held"])
+@pytest.mark.parametrize("most", [1, 2, 5, 13, 40])
+def test_a_range_ends_behind_a_record_beyond_the_limit(
+    save: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch, most: int, guess_bytes: int
+) -> None:
+    """One whose end is not soon found is not held in memory; the range that it begins in ends where it does."""
+    monkeypatch.setattr(split, "_GUESS_BYTES", guess_bytes)
+    records = [record(1), record(2, padding="x" * 5_000_000), *(record(i) for i in range(3, 9))]
     [name] = save(json.dumps(records).encode(), is_zipped=False)
     whole = read_whole(name, megabytes=1)
     assert [code for *_, code, _ in whole].count("record-too-large") == 1
