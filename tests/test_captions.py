@@ -122,12 +122,11 @@ def test_a_file_of_another_kind_is_named_with_what_was_wanted(tmp_path: Path, co
     assert str(caught.value) == f"{bad}: found {found}{WRONG}"
 
 
-@pytest.mark.parametrize("key", ["caption", "image_id"])
-@pytest.mark.parametrize("value", [None, "5", 1.5])
+@pytest.mark.parametrize(
+    ("key", "value"), [("caption", None), ("caption", 1.5), ("image_id", None), ("image_id", "5"), ("image_id", 1.5)]
+)
 def test_an_annotation_of_other_types_is_no_caption(tmp_path: Path, key: str, value: Any) -> None:
     """Null made into the caption "None", or an id "5" that no image has, would go unseen."""
-    if key == "caption" and value == "5":
-        pytest.skip("a caption may be any text")
     content = coco((5, "x"))
     content["annotations"][0][key] = value
     with pytest.raises(InputError, match=r"bad\.json: found .*expected COCO's caption format"):
