@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from svit_datasets.containers import input_error
+from svit_datasets.errors import InputError
 from svit_datasets.findings import finding
-from svit_datasets.records import TaskName, find_task
+from svit_datasets.records import TASKS, TaskName, find_task
 from svit_datasets.stores import find_places
 from svit_datasets.visual_genome import FOLDERS
 
@@ -64,6 +66,55 @@ def find_sources(root: Path, task: TaskName | None, *, with_files: bool) -> Sour
         task if text and text.name == _ALL_TASKS else None,
         _roots(root, with_files=with_files, is_needed=not task),
     )
+
+
+class Text(NamedTuple):
+    """A file of records: where it lies, and its stem where it stands in a zip with others."""
+
+    path: Path
+    member: TaskName | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.path}/{self.member}.json" if self.member else str(self.path)
+
+
+def find_texts(path: Path) -> list[Text]:
+    """Return the files of records that ``path`` is or holds.
+
+    Args:
+        path: A file; a zip that holds several tasks; or a folder with such files in it or under ``data/``: SVIT's
+            tasks where there are some, else every file of JSON.
+
+    Returns:
+        The files, each task once; none where a folder holds none.
+    """
+    if not path.is_dir():
+        return [Text(path, task) for task in _tasks_in(path)] or [Text(path)]
+    texts = []
+    for task in TASKS.values():
+        try:
+            text = _find_text(path, task.stem)
+        except InputError:
+            continue
+        if text.name != _ALL_TASKS or task.stem in _tasks_in(text):
+            texts.append(Text(text, task.stem if text.name == _ALL_TASKS else None))
+    files = sorted(p for p in path.iterdir() if p.name.endswith(_SUFFIXES[:-1]) and p.is_file())
+    return texts or [Text(p) for p in files if not p.name.startswith("image_data")]
+
+
+def _tasks_in(path: Path) -> list[TaskName]:
+    """Return the tasks in a zip that holds several, in the zip's order; none for any other file."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return []
+        with zipfile.ZipFile(path) as archive:
+            stems = [PurePosixPath(name).name.split(".")[0] for name in archive.namelist() if name.endswith(".json")]
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return []  # opening it says what is wrong
+    tasks = [task for stem in stems if (task := find_task(stem))]
+    return tasks if len(tasks) > 1 else []
 
 
 def _roots(root: Path, *, with_files: bool, is_needed: bool) -> tuple[Path, ...]:

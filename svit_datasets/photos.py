@@ -1,0 +1,100 @@
+"""Where the photo of a record lies, whatever its layout: by Visual Genome id, or by the path that the record tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import IO
+
+from svit_datasets.boxes import Size
+from svit_datasets.containers import input_error
+from svit_datasets.findings import Finding, finding
+from svit_datasets.images import Images
+from svit_datasets.stores import Place, find_places
+
+
+def is_safe_path(path: str) -> bool:
+    """Tell whether a path stays below the folder that it is looked for in.
+
+    >>> is_safe_path("vg/VG_100K/2.jpg"), is_safe_path("../2.jpg"), is_safe_path("/etc/passwd"), is_safe_path("C:\\\\x")
+    (True, False, False, False)
+    """
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    return bool(parts) and "\0" not in path and not (parts[0] == "/" or ".." in parts or parts[0].endswith(":"))
+
+
+class Photos:
+    """The photos under some roots.
+
+    Args:
+        roots: Each what ``Images`` takes, or LLaVA's image folder, with ``coco/train2017`` and the like in it.
+        add: Takes faulty entries of ``image_data.json``; by default they are raised.
+
+    Raises:
+        InputError: A root does not exist.
+    """
+
+    def __init__(self, roots: Iterable[str | Path] = (), *, add: Callable[[Finding], object] | None = None) -> None:
+        paths = [Path(root) for root in roots]
+        for path in paths:
+            if not path.exists():
+                raise input_error(finding("input-missing", "no such file or folder", file=str(path)))
+        known = [path for path in paths if path.is_file() or find_places(path) != ((),) * 4]
+        self._folders = [path for path in paths if path.is_dir()]
+        self._stack = ExitStack()
+        self.images = self._stack.enter_context(Images(known, add=add))
+
+    def __enter__(self) -> Photos:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def has_files(self) -> bool:
+        """Whether image files are looked for, not sizes alone."""
+        return bool(self._folders) or self.images.has_files
+
+    @property
+    def names(self) -> list[str]:
+        """The folders and zips that photos are looked for in."""
+        folders = [str(folder) for folder in self._folders]
+        return [*folders, *(name for name in self.images.names if not any(name.startswith(f) for f in folders))]
+
+    def told_size(self, image_id: int | None) -> Size | None:
+        """Return the size that ``image_data.json`` tells of an image; None where it does not."""
+        entry = None if image_id is None else self.images.entry(image_id)
+        return entry.size_wh if entry else None
+
+    def find(self, image_id: int | None, path: str | None) -> Place | None:
+        """Return where a photo lies, None if no root holds it.
+
+        Args:
+            image_id: Visual Genome's id; None for another photo.
+            path: The path that a LLaVA record tells; it never leads out of a root. Links in a root are followed.
+
+        Returns:
+            The place.
+        """
+        if path is not None and is_safe_path(path):
+            for folder in self._folders:
+                file = folder / path
+                if _is_file(file):
+                    return Place("", str(folder), str(file.absolute()), partial(_open, file))
+        return None if image_id is None else self.images.find(image_id)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
