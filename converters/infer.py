@@ -117,12 +117,24 @@ def _unpad(group: grounding.Group, size_wh: Size | None, counts: Counter[str]) -
     except OverflowError:
         return group.boxes
     counts["boxes_inverted"] += len(moved) // 4
-    counts["boxes_in_padding"] += _count_in_padding(group.coordinates, size_wh)
+    counts["boxes_in_padding"] += _count_outside(group.coordinates, size_wh)
     return grounding.write_boxes(moved)
 
 
-def _count_in_padding(coordinates: Sequence[str], size_wh: Size) -> int:
-    """Return how many boxes reach into the padding by more than a pixel or two: a sign of another frame."""
+def count_in_padding(text: str, size_wh: Size) -> int:
+    """Return how many boxes reach into the padding by more than a pixel or two: a sign of another frame.
+
+    Args:
+        text: Text with boxes in the padded frame.
+        size_wh: Size of the image in pixels.
+
+    >>> count_in_padding("a [0.25, 0.0, 0.5, 0.875] and a [0.25, 0.125, 0.5, 0.875]", (640, 480))
+    1
+    """
+    return sum(_count_outside(group.coordinates, size_wh) for group in grounding.find(text))
+
+
+def _count_outside(coordinates: Sequence[str], size_wh: Size) -> int:
     axes = padded_axes(size_wh) * (len(coordinates) // 2)
     places = [float(c) * axis.side_px - axis.offset_px for c, axis in zip(coordinates, axes, strict=True)]
     is_out = [not -2 <= p <= axis.length_px + 2 for p, axis in zip(places, axes, strict=True)]

@@ -105,7 +105,7 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
             found.append(finding("provenance-edited", "another text", path="$.conversations"))
             wrong = check_turns(native_roles, texts)
             if wrong:
-                return Back("edited", None, found + _in_rows(wrong))
+                return Back("edited", None, found + in_rows(wrong))
         else:
             texts = [
                 kept.text[str(i)] if str(i) in kept.text else provenance.restore_turn(value, piece)
@@ -215,7 +215,7 @@ def _without_provenance(
     values = [strip_image(turns[0].value), *(t.value for t in turns[1:])]
     wrong = check_turns(roles, values)
     if wrong:
-        return Back("inferred", None, _in_rows(wrong))
+        return Back("inferred", None, in_rows(wrong))
     counts: Counter[str] = Counter()
     own_id = parse_id(row.id)
     if own_id and own_id.image_id != image_id:
@@ -246,8 +246,12 @@ def _without_provenance(
     return Back("inferred", record, found, _inferred(counts, size_of(image_id)))
 
 
-def _in_rows(found: list[Finding]) -> list[Finding]:
-    """Return findings on a hub conversation with the JSON paths of the LLaVA record."""
+def in_rows(found: list[Finding]) -> list[Finding]:
+    """Return findings on a hub conversation with the roles and JSON paths of the LLaVA record.
+
+    >>> in_rows(check_turns(["gpt"], ["So."]))[1].path
+    '$.conversations[0].from'
+    """
     return [
         msgspec.structs.replace(
             f,

@@ -16,8 +16,8 @@ from svit_datasets.arrays import IMAGE_TYPE
 from svit_datasets.cli import cli
 from svit_datasets.columns import columns_of
 from svit_datasets.configs import IMAGES_CONFIG
-from svit_datasets.findings import RULES
 from svit_datasets.parts import GRANULARITIES
+from svit_datasets.rules import RULES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

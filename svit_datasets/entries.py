@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -74,6 +74,12 @@ def detect_layout(raw: bytes | memoryview) -> Layout:
     return "llava" if _LLAVA_SIGN.search(raw) and not _ANYWHERE.search(raw) else "native"
 
 
+_DECODERS: dict[Layout, Callable[[bytes | memoryview], NativeRecord | Loose]] = {
+    "native": decode_native,
+    "llava": decode_row,
+}
+
+
 class _Decoder:
     """Decodes the records of one file in the layout that the first of them has, or that was given."""
 
@@ -83,7 +89,7 @@ class _Decoder:
     def __call__(self, raw: bytes | memoryview) -> NativeRecord | Loose:
         if self.layout is None:
             self.layout = detect_layout(raw)
-        return decode_native(raw) if self.layout == "native" else decode_row(raw)
+        return _DECODERS[self.layout](raw)
 
 
 def read_entries(

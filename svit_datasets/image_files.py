@@ -44,10 +44,12 @@ class Picture(NamedTuple):
     Attributes:
         size_wh: Width and height in stored pixels.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
+        mode: Pillow's name for its colours: ``RGB``, ``L`` for grey, ``CMYK``.
     """
 
     size_wh: Size
     orientation: int = UPRIGHT
+    mode: str = "RGB"
 
 
 def read_size(open_image: Callable[[], IO[bytes]]) -> Size | Finding:
@@ -103,7 +105,7 @@ def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture |
     orientation = UPRIGHT
     try:
         with _no_remarks(), open_image() as file, Image.open(_whole(file) if is_decoded else file) as image:
-            size_wh = image.size
+            size_wh, mode = image.size, image.mode
             if is_decoded and not _is_too_large(size_wh):
                 orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
                 image.draft("L", (1, 1))
@@ -114,7 +116,7 @@ def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture |
         return _undecodable(error)
     if _is_too_large(size_wh):
         return finding("image-too-large", f"{size_wh[0]} x {size_wh[1]} pixels")
-    return Picture(size_wh, orientation if orientation in range(1, 9) else UPRIGHT)
+    return Picture(size_wh, orientation if orientation in range(1, 9) else UPRIGHT, mode)
 
 
 def _whole(file: IO[bytes]) -> IO[bytes]:

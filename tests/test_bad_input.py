@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from svit_datasets import FindingsError, InputError, RecordError, UsageError, containers, read, to_llava
-from svit_datasets.findings import RULES
+from svit_datasets.rules import RULES
 from tests.helpers_cli import (
     DONE,
     FAULTS,

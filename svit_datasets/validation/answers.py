@@ -1,0 +1,111 @@
+"""Answers: what a model should not learn to say. Known broken ones, refusals, talk of captions, cut-off text."""
+
+from __future__ import annotations
+
+import re
+
+from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.records import TaskName
+from svit_datasets.validation.texts import around
+
+# Detail descriptions that say "message is empty", told by users of SVIT (Visual-Instruction-Tuning issue 5).
+KNOWN_BROKEN_IDS = frozenset(
+    int(image_id)
+    for image_id in (
+        "30 4417 1159649 1591845 2316987 2319201 2319806 2327174 2342212 2343061 2349999 2360367 2378561 2382059 "
+        "2382113 2385150 2394393 2397078 2402123 2403887 2415254"
+    ).split()
+)
+KNOWN_BROKEN_TASK: TaskName = "detail_description"
+_MESSAGE_EMPTY = re.compile(
+    r"\bmessages?\s+(?:(?:is|was|are|appears?|seems?|looks?|to|be|you|sent|provided|currently|just|also)\s+)+empty\b"
+    r"|\bempty messages?\b",
+    re.I,
+)
+_SOURCES = r"(?:captions?|descriptions?|bounding boxes)"
+_SAYS = r"(?:mention|state|say|indicate|suggest|describe|specif|provide[sd]?\b|tell|do(?:es)?(?: not|n't)|impl)"
+_NAMES_SOURCE = re.compile(
+    rf"\b(?:given|provided|supplied)\s+(?:\w+\s+)?{_SOURCES}\b"
+    rf"|\b{_SOURCES}\s+(?:provided|given)\b"
+    r"|\b(?:based on|according to|in|from|per|as per)\s+(?:all\s+)?(?:the|these|this|your|both)"
+    rf"\s+(?:\w+\s+)?{_SOURCES}\b"
+    rf"|\bthe\s+(?:captions?|descriptions?)\s+(?:\w+ly\s+)?{_SAYS}",
+    re.I,
+)
+_REFUSES = re.compile(
+    r"(?:\A|[.!?\n]\s*)(?:(?:unfortunately|sorry|apologies|however|but),?\s+)*"
+    r"(?:as an? (?:ai|artificial intelligence|language model|large language model)\b"
+    r"|i(?:['\u2019]m| am) (?:sorry|unable to|not able to)\b"
+    r"|i apologi[sz]e\b"
+    r"|i (?:can ?not|can['\u2019]t|could ?n[o'\u2019]?t)\s+(?:see|view|assist|provide|answer|determine|help|process)\b"
+    r"|i (?:can ?not|can['\u2019]t|could ?n[o'\u2019]?t)\s+(?:access|identify|tell)\b"
+    r"|i (?:do not|don['\u2019]t) have (?:access|enough|the ability)\b)",
+    re.I,
+)
+_ENDS_OPEN = re.compile(r"[,;:(\[{<&/\u2013\u2014-]\Z")
+_HANGING = frozenset("a an the and or but because while than which into their its".split())
+_LAST_WORD = re.compile(r"(\S+)\Z")
+_SENTENCE_INSIDE = re.compile(r"[a-z]{2}[.!?][\"')\u2019\u201d]?\s+[A-Z]")
+_CLOSED = re.compile(r"[.!?\u2026\"'\u2019\u201d)\]}>*`%\u3002\uff01\uff1f]\Z")
+_LIST_ITEM = re.compile(r"(?:\A|\n)\s*(?:[-*\u2022]|\d+[.)])\s[^\n]*\Z")
+_LONG_WORDS = 20
+
+
+def check_answer(
+    answer: str, question: str, *, task: TaskName | None = None, image_id: int | None = None
+) -> list[Finding]:
+    """Return what a model should not learn from an answer.
+
+    Args:
+        answer: The text; empty ones are left to the rules on turns.
+        question: The question before it.
+        task: Its task, None where nothing tells.
+        image_id: Visual Genome's id of its image.
+
+    Returns:
+        Findings without a place.
+
+    >>> [f.code for f in check_answer("It seems that your message is empty.", "Describe it.")]
+    ['answer-message-empty']
+    >>> [f.code for f in check_answer("I'm sorry, but I cannot see it, based on the captions", "Who?")]
+    ['answer-names-source', 'answer-refuses']
+    """
+    text = answer.strip()
+    if not text:
+        return []
+    empty = _MESSAGE_EMPTY.search(text)
+    if empty:
+        is_known = task == KNOWN_BROKEN_TASK and image_id in KNOWN_BROKEN_IDS
+        code = "answer-known-broken" if is_known else "answer-message-empty"
+        return [finding(code, around(text, empty))]
+    found = []
+    for code, pattern in (("answer-names-source", _NAMES_SOURCE), ("answer-refuses", _REFUSES)):
+        match = pattern.search(text)
+        if match:
+            found.append(finding(code, around(text, match)))
+    if is_cut_off(text):
+        found.append(finding("answer-cut-off", f"an end like {quote(text[-40:])}"))
+    if text.casefold() == question.strip().casefold():
+        found.append(finding("answer-repeats-question", quote(text)))
+    if not any(c.isalnum() for c in text):
+        found.append(finding("answer-no-words", quote(text)))
+    return found
+
+
+def is_cut_off(text: str) -> bool:
+    """Tell whether a text stops in the middle; short ones without a full stop are whole.
+
+    >>> [is_cut_off(t) for t in ("two cats", "It is on the", "A cat, a dog,", "See <st>it<ed> [0.1, 0.")]
+    [False, True, True, True]
+    """
+    if "[" in text and text.rfind("[") > text.rfind("]"):
+        return len(text) - text.rfind("[") < 40
+    if not any(c.isalnum() for c in text) or _CLOSED.search(text):
+        return False
+    if _ENDS_OPEN.search(text):
+        return True
+    words = text.split()
+    if len(words) > 2 and words[-1].lower() in _HANGING:
+        return True
+    is_long = len(words) >= _LONG_WORDS and _SENTENCE_INSIDE.search(text) is not None
+    return is_long and not _LIST_ITEM.search(text)

@@ -1,0 +1,152 @@
+"""All that can be told of one record by itself: the rules of structure, turns, tokens, boxes and answers. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from svit_datasets.boxes import Size
+from svit_datasets.check import check_turns
+from svit_datasets.converters.infer import count_in_padding
+from svit_datasets.converters.llava_back import in_rows
+from svit_datasets.converters.llava_layout import ROLE_OF, parse_id, strip_sentence
+from svit_datasets.entries import Entry
+from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.photos import is_safe_path
+from svit_datasets.records import TASKS, Conversation
+from svit_datasets.validation.answers import check_answer
+from svit_datasets.validation.grounded import check_marked, check_unmarked
+from svit_datasets.validation.image_tokens import check_image_tokens
+from svit_datasets.validation.layouts import PROFILES, Text, texts_of, values_of
+from svit_datasets.validation.structure import check_structure
+from svit_datasets.validation.texts import check_text
+
+Coordinates = Literal["padded", "original"]
+# Conversations and pairs in each, by SVIT's design: 3 conversations of 5 pairs, 15, 10 and 1.
+DESIGN = {"conversation": (3, 5), "complex_reasoning": (15, 1), "referring_qa": (10, 1), "detail_description": (1, 1)}
+_NATIVE_ROLE = {llava: native for native, llava in ROLE_OF.items()}
+_IMAGE_TOKEN = "token-image"  # LLaVA's own rules on <image> say more
+_IN_PADDING = "box-in-padding"
+
+
+def check_entry(entry: Entry, *, size_wh: Size | None = None, coordinates: Coordinates = "padded") -> list[Finding]:
+    """Return everything that is wrong with a record by itself.
+
+    Args:
+        entry: The record.
+        size_wh: Size of its image in stored pixels; None leaves out what needs it.
+        coordinates: Frame of the boxes in LLaVA records that ``to-llava`` made.
+
+    Returns:
+        Findings with their whole place.
+
+    >>> from svit_datasets.records import Turn
+    >>> turns = [Turn("user", "Why?"), Turn("gpt", "")]
+    >>> raw = b'{"image_id": 5, "conversations": [{"content": []}]}'
+    >>> entry = Entry("a.json", 1, "native", "5", conversations=[Conversation(turns)], raw=raw)
+    >>> [(f.code, f.path) for f in check_entry(entry)]
+    [('turn-empty', '$.conversations[0].content[1].value')]
+    """
+    place = {"file": entry.file, "record": entry.number, "id": entry.id}
+    found = check_structure(entry)
+    if entry.fault is None:
+        found += _check_conversations(entry)
+        for text in texts_of(entry):
+            found += _placed(_check_value(text, entry, size_wh), text.path)
+        found += _check_padding(entry, size_wh, coordinates)
+        found += _check_design(entry)
+        if entry.image is not None and not is_safe_path(entry.image):
+            found.append(finding("image-path-unsafe", quote(entry.image), path="$.image"))
+    return [f.at(**place) for f in found]  # type: ignore[arg-type]
+
+
+def _check_conversations(entry: Entry) -> Iterator[Finding]:
+    profile = PROFILES[entry.layout]
+    if profile.is_native and not entry.conversations:
+        yield finding("no-conversations", "an empty list", path="$.conversations")
+    for i, conversation in enumerate(entry.conversations):
+        roles = [_NATIVE_ROLE.get(t.role, t.role) for t in conversation.content]
+        if profile.is_native:
+            yield from check_turns([t.role for t in conversation.content], _values(conversation), path=_path(i))
+        else:
+            wrong = in_rows(check_turns(roles, values_of(entry, conversation)))
+            yield from (_about_image(f, conversation) for f in wrong if f.code != _IMAGE_TOKEN)
+            yield from check_image_tokens(conversation.content, has_image=has_image(entry))
+
+
+def _values(conversation: Conversation) -> list[str]:
+    return [t.value for t in conversation.content]
+
+
+def _path(conversation: int) -> str:
+    return f"$.conversations[{conversation}]"
+
+
+def has_image(entry: Entry) -> bool:
+    """Tell whether a LLaVA record has the key ``image``, whatever its value: that is what the trainer asks.
+
+    >>> [has_image(Entry("a.json", 1, "llava", raw=raw)) for raw in (b'{"image": null}', b"{}")]
+    [True, False]
+    """
+    return entry.image is not None or (b'"image"' in bytes(entry.raw) and "image" in msgspec.json.decode(entry.raw))
+
+
+def _about_image(fault: Finding, conversation: Conversation) -> Finding:
+    """Return a finding on an empty text in words that are true where ``<image>`` is all that stands there."""
+    if (
+        fault.code == "turn-empty"
+        and fault.path == "$.conversations[0].value"
+        and conversation.content[0].value.strip()
+    ):
+        return msgspec.structs.replace(fault, found="<image> and nothing else", mend="drop the pair: nothing is asked")
+    return fault
+
+
+def _check_value(text: Text, entry: Entry, size_wh: Size | None) -> list[Finding]:
+    found = check_text(text.value)
+    if PROFILES[entry.layout].is_native:
+        found += check_marked(text.value, size_wh)
+    elif entry.image is not None:  # brackets in records of text alone are code and mathematics
+        found += check_unmarked(text.value)
+    if text.question is not None and (entry.image is not None or PROFILES[entry.layout].is_native):
+        question = strip_sentence(text.question)
+        found += check_answer(text.value, question, task=entry.task, image_id=entry.image_id)
+    return found
+
+
+def _placed(found: list[Finding], path: str) -> list[Finding]:
+    return [f.at(path=path) for f in found]
+
+
+def _check_padding(entry: Entry, size_wh: Size | None, coordinates: Coordinates) -> list[Finding]:
+    """Return whether boxes that ``to-llava`` placed lie in the padding; of others nobody knows the frame."""
+    is_ours = not PROFILES[entry.layout].is_native and (parse_id(entry.id) or b'"svit"' in bytes(entry.raw))
+    if not is_ours or size_wh is None or coordinates != "padded":
+        return []
+    return [
+        finding(
+            _IN_PADDING, f"{count} box{'es' * (count > 1)}", path=text.path, mend="check --coordinates, and the size"
+        )
+        for text in texts_of(entry)
+        if (count := count_in_padding(text.value, size_wh))
+    ]
+
+
+def _check_design(entry: Entry) -> list[Finding]:
+    """Return whether a native record has other numbers of conversations and pairs than SVIT's."""
+    if not PROFILES[entry.layout].is_native or entry.task is None:
+        return []
+    conversations, pairs = DESIGN[TASKS[entry.task].stem]
+    each = [len(c.content) // 2 for c in entry.conversations]
+    if not each or each == [pairs] * conversations:
+        return []
+    expected = _told([pairs] * conversations)
+    return [finding("design-count", _told(each), expected=f"{expected}, as SVIT has", path="$.conversations")]
+
+
+def _told(each: list[int]) -> str:
+    counts = str(each[0]) if len(set(each)) == 1 else ", ".join(map(str, each))
+    pair = "pair" if counts == "1" else "pairs"
+    return f"{len(each)} conversation{'s' * (len(each) != 1)} of {counts} {pair}"
