@@ -128,6 +128,8 @@ def strip_sentence(question: str) -> str:
     >>> strip_sentence("Who?\\nLocate the objects with their coordinates.")
     'Who?'
     """
+    if not question.endswith(SENTENCES):
+        return question
     for sentence in SENTENCES:
         for joint in ("\n", " "):
             if question.endswith(joint + sentence):

@@ -85,11 +85,21 @@ def check_answer(
             found.append(finding(code, around(text, match)))
     if is_cut_off(text):
         found.append(finding("answer-cut-off", f"an end like {quote(text[-40:])}"))
-    if text.casefold() == question.strip().casefold():
+    if repeats(question, text):
         found.append(finding("answer-repeats-question", quote(text)))
     if not any(c.isalnum() for c in text):
         found.append(finding("answer-no-words", quote(text)))
     return found
+
+
+def repeats(question: str, answer: str) -> bool:
+    """Tell whether an answer is the question again, whatever the case of its letters.
+
+    >>> repeats("Who is it?", "who is it? ")
+    True
+    """
+    question, answer = question.strip(), answer.strip()
+    return len(question) == len(answer) and question.lower() == answer.lower()
 
 
 def is_cut_off(text: str) -> bool:

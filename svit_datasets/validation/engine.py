@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from svit_datasets.boxes import Size
 from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding
 from svit_datasets.photos import Photos
 from svit_datasets.validation.photo_rules import Looking, PhotoRules
-from svit_datasets.validation.record_rules import Coordinates, check_entry
+from svit_datasets.validation.quick import texts_to_screen
+from svit_datasets.validation.record_rules import Coordinates, check_entry, check_texts
+from svit_datasets.validation.screen import Texts, suspects
 from svit_datasets.validation.set_rules import SetRules
+
+_BATCH_BYTES, _BATCH_RECORDS = 1 << 19, 1024
+
+
+class _Waiting(NamedTuple):
+    """A record whose texts wait to be screened with those of its batch."""
+
+    entry: Entry
+    size_wh: Size | None
+    texts: Texts | None
+    found: list[Finding]
 
 
 def examine(
@@ -31,9 +46,26 @@ def examine(
         The record, its JSON text as bytes that stay, and its findings.
     """
     photo_rules, set_rules = PhotoRules(photos or Photos(), looking=looking), SetRules()
+    batch: list[_Waiting] = []
+    held = 0
     for entry in entries:
         kept = entry._replace(raw=bytes(entry.raw))
-        size_wh, of_photo = photo_rules.check(kept)
-        found = check_entry(kept, size_wh=size_wh, coordinates=coordinates)
-        rest = [*of_photo, *set_rules.check(kept)]
-        yield kept, found + [f.at(file=kept.file, record=kept.number, id=kept.id) for f in rest]
+        size_wh, found = photo_rules.check(kept)
+        found += set_rules.check(kept)
+        batch.append(_Waiting(kept, size_wh, texts_to_screen(kept, size_wh, coordinates), found))
+        held += len(kept.raw)
+        if held >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
+            yield from _finish(batch, coordinates)
+            batch, held = [], 0
+    yield from _finish(batch, coordinates)
+
+
+def _finish(batch: list[_Waiting], coordinates: Coordinates) -> Iterator[tuple[Entry, list[Finding]]]:
+    """Yield a batch's records with their findings; the rules look only at those that the screen stops."""
+    stopped = iter(suspects([waiting.texts for waiting in batch if waiting.texts is not None]))
+    for entry, size_wh, texts, found in batch:
+        if texts is None:
+            own = check_entry(entry, size_wh=size_wh, coordinates=coordinates)
+        else:
+            own = check_texts(entry, next(stopped), size_wh=size_wh, coordinates=coordinates)
+        yield entry, own + [f.at(file=entry.file, record=entry.number, id=entry.id) for f in found]

@@ -17,9 +17,11 @@ from svit_datasets.findings import Finding, finding, quote
 from svit_datasets.photos import is_safe_path
 from svit_datasets.records import TASKS, Conversation
 from svit_datasets.validation.answers import check_answer
+from svit_datasets.validation.box_screen import Frame
 from svit_datasets.validation.grounded import check_marked, check_unmarked
 from svit_datasets.validation.image_tokens import check_image_tokens
 from svit_datasets.validation.layouts import PROFILES, Text, texts_of, values_of
+from svit_datasets.validation.screen import Suspects
 from svit_datasets.validation.structure import check_structure
 from svit_datasets.validation.texts import check_text
 
@@ -49,17 +51,39 @@ def check_entry(entry: Entry, *, size_wh: Size | None = None, coordinates: Coord
     >>> [(f.code, f.path) for f in check_entry(entry)]
     [('turn-empty', '$.conversations[0].content[1].value')]
     """
-    place = {"file": entry.file, "record": entry.number, "id": entry.id}
     found = check_structure(entry)
     if entry.fault is None:
-        found += _check_conversations(entry)
-        for text in texts_of(entry):
-            found += _placed(_check_value(text, entry, size_wh), text.path)
-        found += _check_padding(entry, size_wh, coordinates)
-        found += _check_design(entry)
+        found += [*_check_conversations(entry), *_check_design(entry)]
         if entry.image is not None and not is_safe_path(entry.image):
             found.append(finding("image-path-unsafe", quote(entry.image), path="$.image"))
-    return [f.at(**place) for f in found]  # type: ignore[arg-type]
+    return _placed(found, entry) + check_texts(entry, None, size_wh=size_wh, coordinates=coordinates)
+
+
+def check_texts(
+    entry: Entry, numbers: Suspects, *, size_wh: Size | None = None, coordinates: Coordinates = "padded"
+) -> list[Finding]:
+    """Return what is wrong with a record's texts.
+
+    Args:
+        entry: The record.
+        numbers: Which of its texts to look at, counted through its conversations from 0; None means all.
+        size_wh: Size of its image in stored pixels.
+        coordinates: As in ``check_entry``.
+
+    Returns:
+        Findings with their whole place.
+    """
+    if entry.fault is not None or (numbers is not None and not numbers):
+        return []
+    found: list[Finding] = []
+    is_padded = frame_of(entry, coordinates) == "padded"
+    for number, text in enumerate(texts_of(entry)):
+        if numbers is None or number in numbers:
+            wrong = _check_value(text, entry, size_wh)
+            if is_padded and size_wh is not None:
+                wrong += _check_padding(text, size_wh)
+            found += [f.at(path=text.path) for f in wrong]
+    return _placed(found, entry)
 
 
 def _check_conversations(entry: Entry) -> Iterator[Finding]:
@@ -116,22 +140,27 @@ def _check_value(text: Text, entry: Entry, size_wh: Size | None) -> list[Finding
     return found
 
 
-def _placed(found: list[Finding], path: str) -> list[Finding]:
-    return [f.at(path=path) for f in found]
+def _placed(found: list[Finding], entry: Entry) -> list[Finding]:
+    return [f.at(file=entry.file, record=entry.number, id=entry.id) for f in found]
 
 
-def _check_padding(entry: Entry, size_wh: Size | None, coordinates: Coordinates) -> list[Finding]:
+def _check_padding(text: Text, size_wh: Size) -> list[Finding]:
     """Return whether boxes that ``to-llava`` placed lie in the padding; of others nobody knows the frame."""
-    is_ours = not PROFILES[entry.layout].is_native and (parse_id(entry.id) or b'"svit"' in bytes(entry.raw))
-    if not is_ours or size_wh is None or coordinates != "padded":
-        return []
-    return [
-        finding(
-            _IN_PADDING, f"{count} box{'es' * (count > 1)}", path=text.path, mend="check --coordinates, and the size"
-        )
-        for text in texts_of(entry)
-        if (count := count_in_padding(text.value, size_wh))
-    ]
+    count = count_in_padding(text.value, size_wh)
+    mend = "check that the image's size is right and that the file was made with --coordinates padded"
+    return [finding(_IN_PADDING, f"{count} box{'es' * (count > 1)}", mend=mend)] if count else []
+
+
+def frame_of(entry: Entry, coordinates: Coordinates) -> Frame:
+    """Return the frame of a record's boxes; of LLaVA records that ``to-llava`` did not make nobody knows it.
+
+    >>> frame_of(Entry("a.json", 1, "llava", id="referring_qa-5-0"), "padded")
+    'padded'
+    """
+    if PROFILES[entry.layout].is_native:
+        return "original"
+    is_ours = parse_id(entry.id) is not None or b'"svit"' in bytes(entry.raw)
+    return "padded" if is_ours and coordinates == "padded" else "unknown"
 
 
 def _check_design(entry: Entry) -> list[Finding]:
