@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from svit_datasets.diagnosis import count_keys, refuse_duplicate_keys
+from svit_datasets.diagnosis import has_more_keys, refuse_duplicate_keys
 from svit_datasets.records import Turn
 
 
@@ -59,14 +59,15 @@ def decode_row(raw: bytes | memoryview) -> Loose:
     except msgspec.ValidationError:
         return _loose(raw)
     own = sum(part is not UNSET for part in (row.id, row.image, row.svit)) + 1 + 2 * len(row.conversations)
-    if count_keys(raw) != own + (0 if row.svit is UNSET else count_keys(row.svit)):
+    svit = None if row.svit is UNSET else bytes(row.svit)
+    if has_more_keys(raw, own, svit or b""):
         refuse_duplicate_keys(raw)
     row_id = "" if row.id is UNSET else str(row.id)
     return Loose(
         row_id,
         None if row.image is UNSET else row.image,
         row.conversations,
-        None if row.svit is UNSET else bytes(row.svit),
+        svit,
     )
 
 

@@ -65,6 +65,23 @@ def count_keys(raw: bytes | memoryview) -> int:
     return text.count(b'":') - text.count(b'\\":')
 
 
+def has_more_keys(raw: bytes | memoryview, expected: int, part: bytes = b"") -> bool:
+    """Tell whether ``raw`` may have more keys than ``expected``; False is certain.
+
+    Each key has its colon, so as many colons as keys leave none for another key; with more, the keys are counted.
+
+    Args:
+        raw: JSON text.
+        expected: How many keys the decoder found in it.
+        part: A value inside it whose keys do not count.
+
+    >>> has_more_keys(b'{"a": "b:c"}', 1), has_more_keys(b'{"a" : 1, "a": 2}', 1)
+    (False, True)
+    """
+    text = bytes(raw)
+    return text.count(b":") != expected + part.count(b":") and count_keys(text) != expected + count_keys(part)
+
+
 def diagnose(raw: bytes, error: Exception) -> Finding:
     """Return why one element could not be decoded, as exactly as can be told.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
@@ -22,8 +22,8 @@ def is_safe_path(path: str) -> bool:
     >>> is_safe_path("vg/VG_100K/2.jpg"), is_safe_path("../2.jpg"), is_safe_path("/etc/passwd"), is_safe_path("C:\\\\x")
     (True, False, False, False)
     """
-    parts = PurePosixPath(path.replace("\\", "/")).parts
-    return bool(parts) and "\0" not in path and not (parts[0] == "/" or ".." in parts or parts[0].endswith(":"))
+    parts = path.replace("\\", "/").split("/")
+    return bool(parts[0]) and not (".." in parts or parts[0].endswith(":") or "\0" in path)
 
 
 class Photos:

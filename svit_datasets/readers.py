@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from svit_datasets.containers import Source, fault_error, open_source
-from svit_datasets.diagnosis import MAX_DIGITS, count_keys, refuse_duplicate_keys
+from svit_datasets.diagnosis import MAX_DIGITS, has_more_keys, refuse_duplicate_keys
 from svit_datasets.errors import InputError, UsageError, choose
 from svit_datasets.findings import Finding
 from svit_datasets.records import (
@@ -91,7 +91,7 @@ def decode_native(raw: bytes | memoryview) -> NativeRecord:
         refuse_duplicate_keys(raw, max_digits=MAX_DIGITS)
         str(raw, "utf-8")
         return _with_extra(raw)
-    if count_keys(raw) != _expected_keys(record):
+    if has_more_keys(raw, _expected_keys(record)):
         refuse_duplicate_keys(raw)
     return record
 
@@ -126,8 +126,8 @@ def _turn(parts: dict[str, Raw]) -> Turn:
 
 
 def _expected_keys(record: NativeRecord) -> int:
-    parts = record.conversations
-    return 2 + sum(1 + (c.topic is not msgspec.UNSET) + 2 * len(c.content) for c in parts)
+    counts = [(1 if c.topic is msgspec.UNSET else 2) + 2 * len(c.content) for c in record.conversations]
+    return 2 + sum(counts)
 
 
 def read_items(

@@ -66,7 +66,7 @@ def _bad_boxes(text: Bytes, opens: Places, wh: Places) -> Flags:
         kept_px = np.rint(high / 1000 * length) - np.rint(low / 1000 * length)
         is_kept = 1000 * kept_px > 1.001 * side
         offset = (side - length) // 2
-        is_inside = (low * side >= 1000 * offset) & (high * side <= 1000 * (offset + length))
+        is_inside = (low * side >= 1000 * (offset - 2)) & (high * side <= 1000 * (offset + length + 2))
         is_good &= (high > low) & (~is_native | (side == 0) | is_kept) & (~is_padded | (side == 0) | is_inside)
     before, second, third = text[opens - 1], text[opens - 2], text[opens - 3]
     is_behind_box = (before == _SPACE) & (second == _COMMA) & (third == _CLOSE)

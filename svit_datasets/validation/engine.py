@@ -10,7 +10,7 @@ from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding
 from svit_datasets.photos import Photos
 from svit_datasets.validation.photo_rules import Looking, PhotoRules
-from svit_datasets.validation.quick import texts_to_screen
+from svit_datasets.validation.quick import texts_to_screen, values_in_turn
 from svit_datasets.validation.record_rules import Coordinates, check_entry, check_texts
 from svit_datasets.validation.screen import Texts, suspects
 from svit_datasets.validation.set_rules import SetRules
@@ -50,9 +50,10 @@ def examine(
     held = 0
     for entry in entries:
         kept = entry._replace(raw=bytes(entry.raw))
+        values = values_in_turn(kept)
         size_wh, found = photo_rules.check(kept)
-        found += set_rules.check(kept)
-        batch.append(_Waiting(kept, size_wh, texts_to_screen(kept, size_wh, coordinates), found))
+        found += set_rules.check(kept, values)
+        batch.append(_Waiting(kept, size_wh, texts_to_screen(kept, values, size_wh, coordinates), found))
         held += len(kept.raw)
         if held >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:
             yield from _finish(batch, coordinates)

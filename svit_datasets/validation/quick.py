@@ -3,50 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import eq
 
 import msgspec
 
 from svit_datasets.boxes import Size
 from svit_datasets.check import validator
-from svit_datasets.converters.llava_layout import IMAGE_TOKEN, strip_sentence
+from svit_datasets.converters.llava_layout import IMAGE_TOKEN, strip_image, strip_sentence
 from svit_datasets.entries import Entry
 from svit_datasets.photos import is_safe_path
-from svit_datasets.records import Conversation
 from svit_datasets.validation.answers import repeats
-from svit_datasets.validation.layouts import PROFILES, Profile, values_of
+from svit_datasets.validation.layouts import PROFILES, Profile
 from svit_datasets.validation.record_rules import DESIGN, Coordinates, frame_of
 from svit_datasets.validation.screen import Texts, join_texts
 
 _decode = msgspec.json.Decoder().decode
+_DESIGN_TURNS = {task: [2 * pairs] * conversations for task, (conversations, pairs) in DESIGN.items()}
 
 
-def texts_to_screen(entry: Entry, size_wh: Size | None, coordinates: Coordinates) -> Texts | None:
+def values_in_turn(entry: Entry) -> list[str] | None:
+    """Return a record's texts where its turns are question and answer in turn, as its layout has them; else None.
+
+    The texts are those that ``texts_of`` yields, question and answer in turn. A native record must have as many as
+    SVIT's design says.
+
+    >>> from svit_datasets.records import Conversation, Turn
+    >>> conversation = Conversation([Turn("user", "Why?"), Turn("gpt", "So.")])
+    >>> values_in_turn(Entry("a.json", 1, "native", conversations=[conversation]))
+    ['Why?', 'So.']
+    >>> values_in_turn(Entry("a.json", 1, "native", "5", "referring_qa", conversations=[conversation]))
+    """
+    profile = PROFILES[entry.layout]
+    counts = [len(c.content) for c in entry.conversations]
+    if entry.task is not None and profile.is_native:
+        if counts != _DESIGN_TURNS[entry.task]:
+            return None
+    elif not counts or any(not n or n % 2 for n in counts):
+        return None
+    turns = [turn for c in entry.conversations for turn in c.content]
+    if [turn.role for turn in turns] != list(profile.roles) * (len(turns) // 2):
+        return None
+    values = [turn.value for turn in turns]
+    if not profile.is_native:
+        values[0] = strip_image(values[0])
+    return values
+
+
+def texts_to_screen(
+    entry: Entry, values: list[str] | None, size_wh: Size | None, coordinates: Coordinates
+) -> Texts | None:
     """Return what is left to be screened of a record whose rest is certainly good; None where it may not be.
 
     Args:
         entry: The record.
+        values: What ``values_in_turn`` gives for it.
         size_wh: Size of its image in stored pixels.
         coordinates: Frame of the boxes in LLaVA records that ``to-llava`` made.
 
     Returns:
         Its texts.
 
-    >>> from svit_datasets.records import Turn
     >>> raw = b'{"image_id": 5, "conversations": []}'
-    >>> conversation = Conversation([Turn("user", "Why?"), Turn("gpt", "So.")])
-    >>> entry = Entry("a.json", 1, "native", conversations=[conversation], raw=raw)
-    >>> texts_to_screen(entry, None, "padded").joined, texts_to_screen(entry._replace(raw=b"{}"), None, "padded")
-    ('\\x00Why?\\x00So.\\x00', None)
+    >>> entry = Entry("a.json", 1, "native", raw=raw)
+    >>> texts_to_screen(entry, ["Why?", "So."], None, "padded").joined
+    '\\x00Why?\\x00So.\\x00'
+    >>> texts_to_screen(entry._replace(raw=b"{}"), ["Why?", "So."], None, "padded")
     """
     profile = PROFILES[entry.layout]
-    if entry.fault is not None or not entry.conversations or not _fits_schema(entry, profile):
+    if entry.fault is not None or values is None or not _fits_schema(entry, profile):
         return None
-    if not all(_is_in_turn(c, profile.roles) for c in entry.conversations) or not _is_as_designed(entry):
-        return None
-    values = [value for c in entry.conversations for value in values_of(entry, c)]
-    if not profile.is_native and not _is_image_in_place(entry, values):
-        return None
-    if any(len(q) == len(a) and repeats(strip_sentence(q), a) for q, a in zip(values[::2], values[1::2], strict=True)):
+    questions, answers = values[::2], values[1::2]
+    if not profile.is_native:
+        if not _is_image_in_place(entry, values):
+            return None
+        questions = [strip_sentence(q) for q in questions]
+    if any(map(eq, map(len, questions), map(len, answers))) and any(map(repeats, questions, answers)):
         return None
     return join_texts(values, size_wh, frame_of(entry, coordinates))
 
@@ -56,21 +87,6 @@ def _fits_schema(entry: Entry, profile: Profile) -> bool:
         return not validator(profile.schema)(_decode(entry.raw))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-
-
-def _is_in_turn(conversation: Conversation, roles: tuple[str, str]) -> bool:
-    content = conversation.content
-    if not content or len(content) % 2:
-        return False
-    question, answer = roles
-    return all(t.role == question for t in content[::2]) and all(t.role == answer for t in content[1::2])
-
-
-def _is_as_designed(entry: Entry) -> bool:
-    if entry.task is None or not PROFILES[entry.layout].is_native:
-        return True
-    conversations, pairs = DESIGN[entry.task]
-    return len(entry.conversations) == conversations and all(len(c.content) == 2 * pairs for c in entry.conversations)
 
 
 def _is_image_in_place(entry: Entry, values: Sequence[str]) -> bool:

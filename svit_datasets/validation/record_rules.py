@@ -15,7 +15,7 @@ from svit_datasets.converters.llava_layout import ROLE_OF, parse_id, strip_sente
 from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding, quote
 from svit_datasets.photos import is_safe_path
-from svit_datasets.records import TASKS, Conversation
+from svit_datasets.records import Conversation
 from svit_datasets.validation.answers import check_answer
 from svit_datasets.validation.box_screen import Frame
 from svit_datasets.validation.grounded import check_marked, check_unmarked
@@ -167,7 +167,7 @@ def _check_design(entry: Entry) -> list[Finding]:
     """Return whether a native record has other numbers of conversations and pairs than SVIT's."""
     if not PROFILES[entry.layout].is_native or entry.task is None:
         return []
-    conversations, pairs = DESIGN[TASKS[entry.task].stem]
+    conversations, pairs = DESIGN[entry.task]
     each = [len(c.content) // 2 for c in entry.conversations]
     if not each or each == [pairs] * conversations:
         return []

@@ -9,7 +9,7 @@ against the rules for generated texts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from svit_datasets.boxes import Size
 from svit_datasets.validation.box_screen import Frame, suspect_boxes
@@ -23,7 +23,9 @@ _EDGES = rf"\x00{_SPACE}*\x00|\x00{_SPACE}|{_SPACE}\x00"
 _GARBLED = r"[\x{fffd}\x{c3}\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{e2}\x{20ac}"
 _TOKENS = r"</s>|<image>|ASSISTANT:|<s>|<unk>|<pad>|<im_"
 _WORDS = (
-    r"(?i:captions?\b|descriptions?\b|bounding box|\bmessages?\b|apologi|\bsorry\b"
+    r"(?i:captions?\b|descriptions?\b|\bmessages?\b|apologi|\bsorry\b"
+    r"|\b(?:on|to|in|from|per)\s+(?:all\s+)?(?:the|these|this|your|both)\s+(?:\S+\s+)?bounding boxes"
+    r"|(?:given|provided|supplied)\s+(?:\S+\s+)?bounding boxes|bounding boxes\s+(?:given|provided)"
     r"|\bas an? (?:ai|artificial|language|large)\b|\bi(?:['\x{2019}]m| am| can| could| do)(?:['\x{2019}n]|\b))"
 )
 _ENDS = (
@@ -72,15 +74,24 @@ def suspects(batch: Sequence[Texts]) -> list[Suspects]:
     >>> [suspects([join_texts(["Why?", text], None, "original")]) for text in ("So.", "So, ", "a <st>cat<ed>.")]
     [[frozenset()], [None], [frozenset({1})]]
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if not batch:
         return []
-    joined = pa.array([texts.joined for texts in batch], pa.large_string())
+    joined = _to_arrow([texts.joined.encode() for texts in batch])
     sizes = [(*(texts.size_wh or (0, 0)), texts.frame) for texts in batch]
     found: list[set[int]] = [set() for _ in batch]
     for record, number in suspect_boxes(joined, sizes):
         found[record].add(number)
     is_stopped = pc.match_substring_regex(joined, pattern=_SUSPECT).to_pylist()
     return [None if any_text else frozenset(texts) for any_text, texts in zip(is_stopped, found, strict=True)]
+
+
+def _to_arrow(texts: Sequence[bytes]) -> Any:
+    """Return texts as an Arrow array of large strings; four times as fast as from ``str``."""
+    import numpy as np
+    import pyarrow as pa
+
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))

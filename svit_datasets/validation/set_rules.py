@@ -23,11 +23,12 @@ class SetRules:
         self._files: list[str] = []
         self._records, self._ids, self._questions = FirstSeen(), FirstSeen(), FirstSeen()
 
-    def check(self, entry: Entry) -> Iterator[Finding]:
+    def check(self, entry: Entry, values: list[str] | None = None) -> Iterator[Finding]:
         """Yield what a record repeats, and whether its image is held out.
 
         Args:
             entry: The record; each may be checked once.
+            values: Its texts where they are question and answer in turn, to be quick; None else.
 
         Yields:
             Findings without file, record number and id.
@@ -35,19 +36,20 @@ class SetRules:
         if entry.fault is not None:
             return
         is_native = PROFILES[entry.layout].is_native
-        is_copy = yield from self._check_copy(entry)
+        is_copy = yield from self._check_copy(entry, values)
         if is_native:
-            yield from _repeated_inside(entry)
+            if values is None or len(set(values[::2])) < len(values) // 2:
+                yield from _repeated_inside(entry)
         elif not is_copy and entry.image:
             yield from self._check_questions(entry)
         if entry.image_id is not None and is_held_out(entry.image_id):
             found = f"image {entry.image_id}, which SVIT holds out for testing"
             yield finding("image-held-out", found, path="$.image_id" if is_native else "$.image")
 
-    def _check_copy(self, entry: Entry) -> Generator[Finding, None, bool]:
+    def _check_copy(self, entry: Entry, values: list[str] | None) -> Generator[Finding, None, bool]:
         """Yield whether a record is a copy, or else shares its id; return whether it is a copy."""
         place = self._place(entry)
-        first = self._records.add(_digest(entry), place)
+        first = self._records.add(_digest(entry, values), place)
         is_native = PROFILES[entry.layout].is_native
         group = (entry.task or entry.file) if is_native else entry.layout
         named = self._ids.add(hash((group, entry.id)), place) if entry.id else None
@@ -77,10 +79,12 @@ class SetRules:
         return f"{file}:{number}"
 
 
-def _digest(entry: Entry) -> int:
+def _digest(entry: Entry, values: list[str] | None) -> int:
     """Return a hash of what a record trains on: its image and its texts."""
     image = entry.image_id if entry.image is None else entry.image
-    return hash((image, tuple(turn.value for c in entry.conversations for turn in c.content)))
+    if values is None:
+        values = [value for c in entry.conversations for value in values_of(entry, c)]
+    return hash((image, *values))
 
 
 def _questions(entry: Entry) -> Iterator[tuple[str, str]]:
@@ -90,8 +94,8 @@ def _questions(entry: Entry) -> Iterator[tuple[str, str]]:
         path, values = profile.path(i), values_of(entry, conversation)
         for j, turn in enumerate(conversation.content):
             if turn.role == profile.roles[0]:
-                question = strip_sentence(values[j]).strip()
-                if question:
+                question = strip_sentence(values[j])
+                if question.strip():
                     yield f"{path}[{j}].value", question
 
 

@@ -1,0 +1,112 @@
+"""Count what inputs of any kind hold, in one pass and with memory that does not grow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from svit_datasets import grounding
+from svit_datasets.boxes import Size
+from svit_datasets.containers import path_names
+from svit_datasets.entries import Entry, Given, read_entries, split_inputs
+from svit_datasets.errors import choose
+from svit_datasets.findings import finding
+from svit_datasets.image_files import read_size
+from svit_datasets.photos import Photos
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.statistics.box_measures import Frame
+from svit_datasets.statistics.collected import Statistics, Tokens
+from svit_datasets.statistics.held import hold
+
+Coordinates = Literal["padded", "original"]
+
+
+def stats(
+    inputs: Any,
+    *,
+    layout: Given = "auto",
+    task: str | None = None,
+    images: Iterable[str | Path] | str | Path = (),
+    coordinates: Coordinates = "padded",
+    tokens: Tokens | None = None,
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+) -> Statistics:
+    """Count what inputs hold: images, pairs, turns, words, openings, boxes, phrases, topics; nothing is loaded whole.
+
+    Args:
+        inputs: One input or several, as ``read_entries`` takes them: native and LLaVA files, folders, tables.
+        layout: Layout of the files; ``auto`` looks at the first record of each.
+        task: Task of native inputs, where their names do not say it.
+        images: Folders, zips or ``image_data.json`` that tell the sizes of images. Areas of padded boxes and shapes of
+            boxes in the image's own frame need them; tables tell sizes themselves.
+        coordinates: The frame that boxes of LLaVA files are in.
+        tokens: How to count tokens; none are counted by default.
+        max_record_mb: Largest record, in MiB.
+
+    Returns:
+        The statistics; what could not be read is counted in ``faults``.
+
+    Raises:
+        UsageError: An option has none of its values, or a table's task is not told.
+        InputError: An input or a root does not exist, or cannot be opened.
+    """
+    choose("coordinates", coordinates, ("padded", "original"))
+    named, counted = split_inputs(inputs), Statistics(coordinates=coordinates)
+    counted.inputs = [str(one) if isinstance(one, str | Path) else f"<{type(one).__name__}>" for one in named]
+    if tokens is not None:
+        counted.tokens, counted.is_estimate = tokens.name, tokens.is_estimate
+    with Photos(path_names(images), add=counted.add_fault) as photos:
+        gatherer = Gatherer(counted, photos, tokens.count if tokens else None)
+        for entry in read_entries(named, layout=layout, task=task, max_record_mb=max_record_mb):
+            gatherer.add(entry)
+    return counted
+
+
+class Gatherer:
+    """Adds entries to statistics.
+
+    Args:
+        counted: The statistics to add to.
+        photos: Where sizes of images come from.
+        count_tokens: Returns the number of tokens of a text; None counts none.
+    """
+
+    def __init__(
+        self, counted: Statistics, photos: Photos | None = None, count_tokens: Callable[[str], int] | None = None
+    ) -> None:
+        self._counted, self._photos, self._count_tokens = counted, photos, count_tokens
+        self._look_up = lru_cache(maxsize=1 << 14)(self._size_of_photo)
+
+    def add(self, entry: Entry) -> None:
+        """Count an entry; its fault, where it has one."""
+        if entry.fault is not None:
+            self._counted.add_fault(entry.fault)
+            if entry.fault.severity == "error" or not entry.raw:
+                return
+        self._counted.layouts[entry.layout] += 1
+        part, is_llava = self._counted.part(entry.task), entry.layout == "llava"
+        held = hold(entry.conversations, is_llava=is_llava)
+        part.add(held, self._count_tokens)
+        if held.boxes:
+            part.boxes.add(grounding.coordinates(" ".join(held.boxes)), self._frame(entry))
+        if name := entry.image if entry.image_id is None else str(entry.image_id):
+            part.images.add(name, len(entry.conversations))
+        else:
+            part.counts["without_image"] += 1
+        if is_llava and not entry.conversations:
+            fault = finding("record-shape", "no list of {from, value}", path="$.conversations")
+            self._counted.add_fault(fault.at(file=entry.file, record=entry.number, id=entry.id))
+
+    def _frame(self, entry: Entry) -> Frame:
+        is_padded = entry.layout == "llava" and self._counted.coordinates == "padded"
+        return Frame(is_padded, entry.size_wh or self._look_up(entry.image_id, entry.image))
+
+    def _size_of_photo(self, image_id: int | None, path: str | None) -> Size | None:
+        if self._photos is None:
+            return None
+        told = self._photos.told_size(image_id)
+        place = None if told else self._photos.find(image_id, path)
+        size_wh = read_size(place.open) if place else told
+        return size_wh if isinstance(size_wh, tuple) else None

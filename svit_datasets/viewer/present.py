@@ -1,0 +1,113 @@
+"""One record in full, ready for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from svit_datasets.boxes import Size
+from svit_datasets.converters.llava_rows import decode_row
+from svit_datasets.entries import Layout
+from svit_datasets.photos import Photos
+from svit_datasets.readers import decode_native
+from svit_datasets.records import Conversation
+from svit_datasets.viewer.framing import Frame, to_boxes, to_frames
+from svit_datasets.viewer.index import Stored
+from svit_datasets.viewer.photo import look_at_photo
+from svit_datasets.viewer.segments import Groups, cut
+from svit_datasets.viewer.shapes import ConversationShown, Group, RecordShown, TurnShown
+
+# A browser freezes on a page of many megabytes; genuine records are far below these.
+MOST_TURNS, MOST_CHARACTERS, MOST_RAW_BYTES = 400, 300_000, 300_000
+
+
+def _native_conversations(raw: bytes) -> Sequence[Conversation]:
+    return decode_native(raw).conversations
+
+
+def _llava_conversations(raw: bytes) -> Sequence[Conversation]:
+    turns = decode_row(raw).turns
+    return () if turns is None else (Conversation(turns),)
+
+
+_CONVERSATIONS: dict[Layout, Callable[[bytes], Sequence[Conversation]]] = {
+    "native": _native_conversations,
+    "llava": _llava_conversations,
+}
+
+
+def present(stored: Stored, photos: Photos, *, coordinates: Frame) -> RecordShown:
+    """Return one record as the page shows it.
+
+    Args:
+        stored: The record as the index holds it.
+        photos: Where its photo is looked for.
+        coordinates: The frame of LLaVA records' boxes; native ones are in the original frame.
+
+    Returns:
+        The record, its photo looked at, its boxes in both frames.
+    """
+    photo, size_wh = look_at_photo(stored, photos)
+    size_wh = size_wh or stored.size_wh or photos.told_size(stored.image_id)
+    frames: dict[Layout, Frame] = {"native": "original", "llava": coordinates}
+    written = frames[stored.layout]
+    conversations = _CONVERSATIONS[stored.layout](stored.raw) if stored.is_readable else ()
+    groups = Groups()
+    shown = list(_show(conversations, groups))
+    return RecordShown(
+        number=stored.number,
+        file=stored.file,
+        place=stored.place,
+        layout=stored.layout,
+        task=stored.task,
+        id=stored.id,
+        is_readable=stored.is_readable,
+        photo=photo,
+        frames=to_frames(size_wh, written) if size_wh else None,
+        groups=_groups(groups, size_wh, written),
+        conversations=shown,
+        turns_left_out=sum(len(c.content) for c in conversations) - sum(len(c.turns) for c in shown),
+        findings=stored.findings,
+        raw=indent(stored.raw),
+        raw_bytes=len(stored.raw),
+    )
+
+
+def _groups(groups: Groups, size_wh: Size | None, written: Frame) -> list[Group]:
+    return groups.show([to_boxes(coordinates, size_wh, written) for coordinates in groups.coordinates])
+
+
+def _show(conversations: Sequence[Conversation], groups: Groups) -> Iterator[ConversationShown]:
+    turns_left, characters_left = MOST_TURNS, MOST_CHARACTERS
+    for number, conversation in enumerate(conversations):
+        turns: list[TurnShown] = []
+        for turn in conversation.content:
+            if turns_left <= 0 or characters_left <= 0:
+                break
+            text = turn.value[:characters_left]
+            turns.append(TurnShown(turn.role, cut(text, groups, conversation=number), len(turn.value) - len(text)))
+            turns_left, characters_left = turns_left - 1, characters_left - len(text)
+        topic = conversation.topic if isinstance(conversation.topic, str) else None
+        if turns or turns_left > 0:
+            yield ConversationShown(topic, turns)
+
+
+def indent(raw: bytes) -> str:
+    """Return JSON text with line breaks and spaces; text that is no JSON, or very long, as it is, cut off.
+
+    >>> print(indent(b'{"a":[1]}'))
+    {
+      "a": [
+        1
+      ]
+    }
+    >>> indent(b'{"a":')
+    '{"a":'
+    """
+    if len(raw) <= MOST_RAW_BYTES:
+        try:
+            return msgspec.json.format(raw, indent=2).decode("utf-8", "replace")
+        except msgspec.DecodeError:
+            pass
+    return raw[:MOST_RAW_BYTES].decode("utf-8", "replace")
