@@ -13,6 +13,7 @@ import click
 import svit_datasets
 from svit_datasets.errors import FindingsError, RecordError, SvitError
 from svit_datasets.schemas import NAMES
+from svit_datasets.validation.command import validate
 
 if TYPE_CHECKING:
     from svit_datasets.report import Report
@@ -207,6 +208,9 @@ def schema(name: str) -> None:
     from svit_datasets.schemas import load
 
     click.echo(json.dumps(load(name), indent=2))
+
+
+cli.add_command(validate)
 
 
 def _terminate(_number: int, _frame: Any) -> None:

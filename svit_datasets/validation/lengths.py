@@ -1,0 +1,134 @@
+"""How many tokens a text has: by a tokenizer, or by an estimate that says so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from svit_datasets.errors import UsageError
+from svit_datasets.findings import Finding, finding
+
+MODEL_MAX_LENGTH = 2048  # LLaVA-v1.5's training script
+IMAGE_TOKENS = 576  # what one image becomes in the model: 24 x 24 patches
+_PIECE = re.compile(r"[A-Za-z]+|[^\sA-Za-z]")
+_WHOLE_WORD_LETTERS = 7
+_FILE = "tokenizer.json"
+
+
+class Counter(NamedTuple):
+    """Counts tokens.
+
+    Attributes:
+        name: The tokenizer's name, or ``estimate``.
+        count: Gives the number of tokens of a text, without any that only begin or end a text.
+        is_exact: Whether a tokenizer counts.
+    """
+
+    name: str
+    count: Callable[[str], int]
+    is_exact: bool
+
+
+def estimate_tokens(text: str) -> int:
+    """Return about how many tokens a tokenizer like LLaMA's makes of a text.
+
+    A word of up to 7 letters counts 1, each further 5 letters 1 more; every digit and sign counts 1.
+
+    >>> estimate_tokens("A photograph: [0.25, 1]")
+    12
+    """
+    pieces = _PIECE.findall(text)
+    return len(pieces) + sum((len(p) - 3) // 5 for p in pieces if len(p) > _WHOLE_WORD_LETTERS)
+
+
+ESTIMATE = Counter("estimate", estimate_tokens, is_exact=False)
+
+
+def load_tokenizer(name: str | Path) -> Counter:
+    """Return a counter by a tokenizer.
+
+    Args:
+        name: A folder with ``tokenizer.json`` or that file; else a repository of the Hub, such as ``org/model``.
+
+    Returns:
+        The counter.
+
+    Raises:
+        UsageError: There is no such tokenizer, it cannot be read, or the extra ``tokenizer`` is not installed.
+    """
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as error:
+        raise UsageError("counting tokens needs tokenizers: pip install 'svit-datasets[tokenizer]'") from error
+    file = _find(Path(name)) if Path(name).exists() else _fetch(str(name))
+    try:
+        tokenizer: Any = Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises nothing narrower
+        raise UsageError(f"{file}: no tokenizer: {str(error).splitlines()[0]}") from error
+    tokenizer.no_truncation()
+    return Counter(str(name), lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids), is_exact=True)
+
+
+def _find(path: Path) -> Path:
+    file = path / _FILE if path.is_dir() else path
+    if file.is_file():
+        return file
+    if (path / "tokenizer.model").is_file():
+        how = "AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) of transformers writes it"
+        raise UsageError(f"{path}: holds tokenizer.model but no {_FILE}; {how}")
+    raise UsageError(f"{path}: holds no {_FILE}; name the folder of a fast tokenizer")
+
+
+def _fetch(name: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(name, _FILE))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"{name}: neither a folder nor a tokenizer on the Hub: {reason}") from error
+
+
+def check_length(
+    pieces: list[str],
+    counter: Counter,
+    *,
+    has_image: bool,
+    limit: int = MODEL_MAX_LENGTH,
+    image_tokens: int = IMAGE_TOKENS,
+) -> Finding | None:
+    """Return whether a prompt is longer than the model takes, and what is cut.
+
+    LLaVA cuts the text at ``model_max_length`` tokens, and the model cuts text and image together at the same number.
+
+    Args:
+        pieces: The prompt, cut behind each turn.
+        counter: Counts tokens.
+        has_image: Whether an image stands in the first piece.
+        limit: ``model_max_length``.
+        image_tokens: What the image becomes.
+
+    Returns:
+        A finding without a place, None where all of it fits.
+
+    >>> check_length(["USER: Why? ", "ASSISTANT: " + "So. " * 900 + "</s>"], ESTIMATE, has_image=True).found
+    'about 2,387 tokens with the image, by estimate: 339 are cut, in turn 2 of 2'
+    """
+    most = sum(len(piece.encode()) for piece in pieces) + (image_tokens if has_image else 0)
+    if most < limit:  # no tokenizer makes more tokens than a text has bytes
+        return None
+    counts = [counter.count(piece) for piece in pieces]
+    total = 1 + sum(counts) + (image_tokens - 1 if has_image else 0)
+    if total <= limit:
+        return None
+    kept, turn = limit - (total - sum(counts)), 0
+    while turn < len(counts) - 1 and counts[turn] <= kept:
+        kept -= counts[turn]
+        turn += 1
+    about = "" if counter.is_exact else "about "
+    text = f"{about}{total:,} tokens{' with the image' * has_image}, by {counter.name}: {total - limit:,} are cut"
+    where = f"in turn {turn + 1}" if turn == len(counts) - 1 else f"from turn {turn + 1}"
+    return finding("trainer-too-long", f"{text}, {where} of {len(pieces)}", expected=f"at most {limit:,} tokens")

@@ -1,0 +1,170 @@
+"""``validate``: read everything, check everything, mend what was asked, and keep what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from svit_datasets.containers import STDIN, path_names
+from svit_datasets.entries import Entry, Given, read_entries, split_inputs
+from svit_datasets.errors import InputError, UsageError, choose
+from svit_datasets.findings import Finding
+from svit_datasets.photos import Photos
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.validation.engine import examine
+from svit_datasets.validation.fixed_file import FixedFile
+from svit_datasets.validation.layouts import PROFILES
+from svit_datasets.validation.lengths import ESTIMATE, IMAGE_TOKENS, MODEL_MAX_LENGTH, check_length, load_tokenizer
+from svit_datasets.validation.photo_rules import Looking
+from svit_datasets.validation.record_rules import Coordinates
+from svit_datasets.validation.results import Results, chosen_codes
+from svit_datasets.validation.trainer import Walked, check_file, check_trainer
+from svit_datasets.writers import OutputSet
+
+TRAINERS = ("llava",)
+_UNUSABLE = "input-missing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checks:
+    """What to check, and how.
+
+    Attributes:
+        layout: Layout of the files; ``auto`` looks at the first record of each.
+        task: Task of native inputs, where their names do not say it.
+        coordinates: Frame of the boxes in LLaVA records that ``to-llava`` made.
+        look: Whether photos are decoded or their headers read.
+        trainer: Whose loader to walk the records with: ``llava``, or None.
+        tokenizer: Folder or name of the tokenizer that counts tokens for the trainer; None estimates.
+        model_max_length: Most tokens that the model takes.
+        image_tokens: Tokens that an image becomes.
+        select: Codes, beginnings of codes or families that count; none means all.
+        ignore: Likewise, those that do not.
+    """
+
+    layout: Given = "auto"
+    task: str | None = None
+    coordinates: Coordinates = "padded"
+    look: Looking = "decode"
+    trainer: Literal["llava"] | None = None
+    tokenizer: str | Path | None = None
+    model_max_length: int = MODEL_MAX_LENGTH
+    image_tokens: int = IMAGE_TOKENS
+    select: tuple[str, ...] = field(default=())
+    ignore: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        choose("coordinates", self.coordinates, ("padded", "original"))
+        choose("look", self.look, ("decode", "header"))
+        if self.trainer is not None:
+            choose("trainer", self.trainer, TRAINERS)
+        elif self.tokenizer is not None:
+            raise UsageError("a tokenizer counts tokens for a trainer: pass trainer='llava' (--trainer llava) too")
+
+    def told(self) -> dict[str, Any]:
+        """Return the options as they stand in a report."""
+        counted = {} if self.trainer is None else {"tokenizer": str(self.tokenizer or ESTIMATE.name)}
+        return {**asdict(self), "select": list(self.select), "ignore": list(self.ignore), "tokenizer": None, **counted}
+
+
+def validate(
+    inputs: Any,
+    *,
+    images: Iterable[str | Path] | str | Path = (),
+    checks: Checks | None = None,
+    fix: str | Path | None = None,
+    overwrite: bool = False,
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+) -> Results:
+    """Report everything that is wrong with data: every finding, with its place and how to mend it.
+
+    Args:
+        inputs: One input or several: native or LLaVA files, folders of them, tables; as in ``read_entries``.
+        images: Folders or zips with the photos, LLaVA's image folder, or ``image_data.json`` for sizes alone.
+        checks: What to check, and how.
+        fix: A new file for the one input with its safe mends; ``.jsonl`` makes JSON lines.
+        overwrite: Whether ``fix`` may be replaced.
+        max_record_mb: Largest record, in MiB.
+
+    Returns:
+        The findings, and the changes where ``fix`` was asked for. Iterate over it for all findings; close it after.
+
+    Raises:
+        UsageError: The options do not fit together.
+        InputError: An input or image folder does not exist.
+        OutputError: The mended file cannot be written.
+    """
+    checks = checks or Checks()
+    given, roots = split_inputs(inputs), path_names(images)
+    results = Results(chosen_codes(checks.select, checks.ignore))
+    if fix is not None and len(given) != 1:
+        raise UsageError(f"{fix}: mends one input at a time; {len(given)} were given")
+    kept = [str(one) for one in given if isinstance(one, str | Path) and str(one) != STDIN]
+    try:
+        with ExitStack() as stack:
+            outputs = stack.enter_context(OutputSet(inputs=[*kept, *roots], overwrite=overwrite))
+            fixed = None if fix is None else FixedFile(outputs.open(fix), results)
+            photos = stack.enter_context(Photos(roots, add=lambda fault: results.add([fault])))
+            trainer = _trainer(checks)
+            entries = _read(given, checks, max_record_mb)
+            for entry, found in examine(entries, coordinates=checks.coordinates, photos=photos, looking=checks.look):
+                kept_here = results.take(entry, [*found, *trainer(entry)])
+                if fixed is not None:
+                    fixed.write(entry, kept_here)
+            if fixed is not None:
+                fixed.close()
+                results.outputs[str(fix)] = fixed.count
+    except BaseException:
+        results.close()
+        raise
+    return results
+
+
+def _read(given: list[Any], checks: Checks, max_record_mb: int) -> Iterator[Entry]:
+    """Yield the records of all inputs; one that is damaged ends with a fault, and the next is read all the same."""
+    for one in given:
+        try:
+            yield from read_entries(one, layout=checks.layout, task=checks.task, max_record_mb=max_record_mb)
+        except InputError as error:
+            if error.finding is None or error.finding.code == _UNUSABLE:
+                raise
+            yield Entry(str(one), 0, "native", fault=error.finding)
+
+
+class _Trainer:
+    """Walks entries with the trainer's loader, each file of theirs once."""
+
+    def __init__(self, checks: Checks) -> None:
+        counter = ESTIMATE if checks.tokenizer is None else load_tokenizer(checks.tokenizer)
+        self._measure = partial(
+            _measure, counter=counter, limit=checks.model_max_length, image_tokens=checks.image_tokens
+        )
+        self._files: set[str] = set()
+
+    def __call__(self, entry: Entry) -> Iterator[Finding]:
+        if PROFILES[entry.layout].is_native:
+            if entry.fault is None:
+                yield from check_trainer(entry, self._measure)
+            return
+        if entry.file not in self._files:
+            self._files.add(entry.file)
+            whole = check_file(entry.file) if Path(entry.file).is_file() else None
+            yield from [whole] if whole else []
+        if entry.raw:
+            yield from check_trainer(entry, self._measure)
+
+
+def _measure(walked: Walked, **given: Any) -> Finding | None:
+    return check_length(walked.pieces, has_image=walked.has_image, **given)
+
+
+def _nothing(_entry: Entry) -> Iterator[Finding]:
+    return iter(())
+
+
+def _trainer(checks: Checks) -> Any:
+    return _nothing if checks.trainer is None else _Trainer(checks)
