@@ -65,8 +65,9 @@ def _finish(batch: list[_Waiting], coordinates: Coordinates) -> Iterator[tuple[E
     """Yield a batch's records with their findings; the rules look only at those that the screen stops."""
     stopped = iter(suspects([waiting.texts for waiting in batch if waiting.texts is not None]))
     for entry, size_wh, texts, found in batch:
-        if texts is None:
+        numbers = None if texts is None else next(stopped)
+        if numbers is None:
             own = check_entry(entry, size_wh=size_wh, coordinates=coordinates)
         else:
-            own = check_texts(entry, next(stopped), size_wh=size_wh, coordinates=coordinates)
+            own = check_texts(entry, numbers, size_wh=size_wh, coordinates=coordinates)
         yield entry, own + [f.at(file=entry.file, record=entry.number, id=entry.id) for f in found]

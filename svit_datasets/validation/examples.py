@@ -77,9 +77,9 @@ _FILES = {
 }
 _STRUCTURE = {
     "record-too-large": Example("a record of 65 MiB", "a record of at most --max-record-mb", "words"),
-    "record-syntax": Example(_GOOD.replace('"value"', "value", 1), _GOOD),
+    "record-syntax": Example(_FILE_2[1:-1].replace('"value"', "value", 1), _FILE_2[1:-1], "records"),
     "record-utf8": Example("a text with the byte E9 for an accented e", "the bytes C3 A9 for it", "words"),
-    "record-surrogate": Example(_GOOD.replace("So.", "\\ud83d"), _GOOD.replace("So.", "\\ud83d\\ude00!")),
+    "record-surrogate": Example(_GOOD.replace("So.", "\\ud83d"), _GOOD.replace("So.", "So \\ud83d\\ude00.")),
     "record-nan": Example(_GOOD[:-1] + ', "score": NaN}', _GOOD[:-1] + ', "score": null}'),
     "record-number": Example("a number of 4,301 digits", 'the same number as a string, "123..."', "words"),
     "record-depth": Example("brackets nested 10,000 deep", "no bracket that the layout does not name", "words"),

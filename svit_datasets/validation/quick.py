@@ -91,7 +91,7 @@ def _fits_schema(entry: Entry, profile: Profile) -> bool:
 
 def _is_image_in_place(entry: Entry, values: Sequence[str]) -> bool:
     """Tell whether a record with an image has its token at an edge of the first question; others the screen finds."""
-    if entry.image is None:
-        return b'"image"' not in entry.raw
     first = entry.conversations[0].content[0].value
+    if entry.image is None:
+        return b'"image"' not in entry.raw and len(first) == len(values[0])
     return len(first) > len(values[0]) and IMAGE_TOKEN in first and is_safe_path(entry.image)
