@@ -17,7 +17,8 @@ from svit_datasets.cli import cli
 from svit_datasets.columns import columns_of
 from svit_datasets.configs import IMAGES_CONFIG
 from svit_datasets.parts import GRANULARITIES
-from svit_datasets.rules import RULES
+from svit_datasets.rules import FAMILIES, RULES
+from svit_datasets.validation.examples import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -61,13 +62,27 @@ def findings_page() -> str:
     lines = [
         "# Findings\n",
         NOTE,
-        "Every fault has a code. An *error* follows `--on-error`; a *warning* and a *note* never stop a run.",
-        "",
-        "| code | severity | expected | how to mend it |",
-        "|---|---|---|---|",
+        "Every fault has a code. In conversions an *error* follows `--on-error`, a *warning* and a *note* never stop a",
+        "run; in `validate` they decide about the exit status, by `--fail-on`. `validate --explain CODE` tells of one.",
+        "A JSON example is a record, or several; what cannot be seen in a record is told in words.",
     ]
-    rows = [(code, r.severity, r.expected, r.mend) for code, r in RULES.items()]
-    return "\n".join([*lines, *("| `{}` | {} | {} | {} |".format(*map(escape, row)) for row in rows)]) + "\n"
+    for family, title in FAMILIES.items():
+        codes = {code: rule for code, rule in RULES.items() if rule.family == family}
+        lines += ["", f"## {title[0].upper()}{title[1:]} (`{family}`)", ""]
+        lines += ["| code | severity | expected | how to mend it |", "|---|---|---|---|"]
+        rows = [(code, rule.severity, rule.expected, rule.mend) for code, rule in codes.items()]
+        lines += ["| `{}` | {} | {} | {} |".format(*map(escape, row)) for row in rows]
+        for code in codes:
+            example = EXAMPLES[code]
+            lines += ["", f"**{code}**", "", "```", *shown("bad ", example.bad), *shown("good", example.good), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def shown(word: str, text: str) -> list[str]:
+    """Return an example's lines, the first with its word before it; what cannot be seen is spelled out."""
+    visible = text.replace("\ufeff", "<U+FEFF>") or "(an empty file)"
+    first, *rest = visible.split("\n")
+    return [f"{word}  {first}", *(f"      {line}" for line in rest)]
 
 
 def escape(text: str) -> str:

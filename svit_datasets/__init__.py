@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
     from svit_datasets.sample import write_sample
+    from svit_datasets.validation.results import Results
+    from svit_datasets.validation.validate import Checks, validate
 
 # Names load with their modules on first use, so that the command's --help need not wait for them.
 _HOME = {
@@ -68,9 +70,13 @@ _HOME = {
     "find_task": "records",
     "Report": "report",
     "write_sample": "sample",
+    "Results": "validation.results",
+    "Checks": "validation.validate",
+    "validate": "validation.validate",
 }
 
 __all__ = [
+    "Checks",
     "Conversation",
     "Difference",
     "Finding",
@@ -84,6 +90,7 @@ __all__ = [
     "OutputError",
     "RecordError",
     "Report",
+    "Results",
     "SvitError",
     "SvitWarning",
     "Turn",
@@ -97,6 +104,7 @@ __all__ = [
     "load_dataset",
     "read",
     "to_llava",
+    "validate",
     "write_sample",
 ]
 

@@ -68,6 +68,15 @@ def test_readme_runs_from_top_to_bottom(tmp_path):
     assert (tmp_path / "pictures" / "9000006.padded.png").exists()
 
 
+def test_the_page_on_validating_runs_from_top_to_bottom(tmp_path):
+    outputs = run_blocks(ROOT / "docs" / "validate.md", tmp_path)
+    assert len(outputs) == 4
+    assert outputs[0].endswith("validate: 78 records, nothing found\n")
+    assert "  bad:  " in outputs[1]
+    assert outputs[2].endswith("fix: wrote mended.json (6 records); changed: nothing\n")
+    assert outputs[3] == "78 {}\n"
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files(page):
     text = (ROOT / page).read_text()
@@ -93,7 +102,7 @@ def test_command_help_examples_run(tmp_path):
         name: re.findall(r"^svit-convert .*$", re.sub(r"^ +", "", c.help, flags=re.M), re.M)
         for name, c in cli.commands.items()
     }
-    order = ["sample", "to-llava", "from-llava", "compare", "draw", "schema"]
+    order = ["sample", "to-llava", "from-llava", "compare", "draw", "schema", "validate"]
     assert sorted(order) == sorted(cli.commands)
     for name in order:
         (example,) = examples[name]
@@ -115,13 +124,13 @@ def test_every_package_folder_is_in_the_wheel_list():
     listed = set(
         re.findall(
             r'"(svit_datasets[a-z._]*)"',
-            re.search(r"^packages = \[.*\]$", (ROOT / "pyproject.toml").read_text(), re.M)[0],
+            re.search(r"^packages = \[.*?\]$", (ROOT / "pyproject.toml").read_text(), re.M | re.S)[0],
         )
     )
-    found = {
-        "svit_datasets" if p.parent == ROOT / "svit_datasets" else f"svit_datasets.{p.parent.name}"
-        for p in ROOT.glob("*/__init__.py")
-    }
+    own = {p.parent.name for p in (ROOT / "svit_datasets").glob("*/__init__.py")}
+    mapped = {p.parent.name for p in ROOT.glob("*/__init__.py")} - {"svit_datasets"}
+    assert mapped <= own
+    found = {"svit_datasets", *(f"svit_datasets.{name}" for name in own)}
     assert listed == found
 
 
