@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO ?= demo
 PYTEST_ARGS ?= -q -n auto
 
-.PHONY: demo test test-oldest packaging lint fmt types docs clean
+.PHONY: demo test browser test-oldest packaging lint fmt types docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -25,6 +25,10 @@ demo: $(STAMP)  ## write the sample, convert it there and back, prove the two eq
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+browser:  ## the browser that the tests of the page need, from Debian; without it they are skipped
+	apt-get update -qq
+	apt-get install -y -qq chromium
 
 test-oldest:  ## all tests with the oldest dependencies that are supported
 	$(PYTHON) -m venv $(VENV)-oldest

@@ -71,10 +71,10 @@ def test_readme_runs_from_top_to_bottom(tmp_path):
 def test_the_page_on_validating_runs_from_top_to_bottom(tmp_path):
     outputs = run_blocks(ROOT / "docs" / "validate.md", tmp_path)
     assert len(outputs) == 4
-    assert outputs[0].endswith("validate: 78 records, nothing found\n")
+    assert outputs[0].endswith("validate: 174 records, nothing found\n")
     assert "  bad:  " in outputs[1]
     assert outputs[2].endswith("fix: wrote mended.json (6 records); changed: nothing\n")
-    assert outputs[3] == "78 {}\n"
+    assert outputs[3] == "174 {}\n"
 
 
 @pytest.mark.parametrize("page", PAGES)

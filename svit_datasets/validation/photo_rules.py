@@ -61,7 +61,7 @@ class PhotoRules:
 
     def _look(self, entry: Entry) -> tuple[Size | None, list[Finding]]:
         told = self._photos.told_size(entry.image_id) or entry.size_wh
-        place = self._photos.find(entry.image_id, entry.image)
+        place = self._photos.find(entry.image_id, entry.image) if self._photos.has_files else None
         if place is None:
             return told, list(self._missing(entry, told))
         picture, found = self._open(entry, place)
