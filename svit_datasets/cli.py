@@ -14,6 +14,7 @@ import svit_datasets
 from svit_datasets.errors import FindingsError, RecordError, SvitError
 from svit_datasets.schemas import NAMES
 from svit_datasets.validation.command import validate
+from svit_datasets.viewer.command import view
 
 if TYPE_CHECKING:
     from svit_datasets.report import Report
@@ -210,7 +211,8 @@ def schema(name: str) -> None:
     click.echo(json.dumps(load(name), indent=2))
 
 
-cli.add_command(validate)
+for command in (validate, view):
+    cli.add_command(command)
 
 
 def _terminate(_number: int, _frame: Any) -> None:

@@ -76,12 +76,15 @@ class Photos:
 
         Args:
             image_id: Visual Genome's id; None for another photo.
-            path: The path that a LLaVA record tells; it never leads out of a root. Links in a root are followed.
+            path: The path that a LLaVA record tells; one that leads out of a root finds nothing. Links in a root are
+                followed.
 
         Returns:
             The place.
         """
-        if path is not None and is_safe_path(path):
+        if path is not None:
+            if not is_safe_path(path):
+                return None
             for folder in self._folders:
                 file = folder / path
                 if _is_file(file):

@@ -102,7 +102,7 @@ def test_command_help_examples_run(tmp_path):
         name: re.findall(r"^svit-convert .*$", re.sub(r"^ +", "", c.help, flags=re.M), re.M)
         for name, c in cli.commands.items()
     }
-    order = ["sample", "to-llava", "from-llava", "compare", "draw", "schema", "validate"]
+    order = ["sample", "view", "to-llava", "from-llava", "compare", "draw", "schema", "validate"]
     assert sorted(order) == sorted(cli.commands)
     for name in order:
         (example,) = examples[name]

@@ -105,10 +105,8 @@ class Handlers:
         return None if number is None else self._index.get(number)
 
     def find(self, request: Request) -> Response:
-        """Send the number of the first record with an id."""
-        record_id = request.query_params.get("id", "")
-        number = self._index.find(record_id)
-        return _missing(f"there is no record of id {record_id}") if number is None else _json({"number": number})
+        """Send the number of the first record with an id, null where there is none."""
+        return _json({"number": self._index.find(request.query_params.get("id", ""))})
 
     def photo(self, request: Request) -> Response:
         """Send a record's photo: its original bytes, once Pillow has recognised them."""

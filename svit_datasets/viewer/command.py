@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import webbrowser
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -95,6 +96,10 @@ def view(inputs: tuple[str, ...], **given: Any) -> None:
     from svit_datasets.viewer.filters import Filter, check_task
 
     _refuse_lonely(given)
+    if given["export_to"]:  # said before the inputs are read
+        from svit_datasets.viewer.exporting import refuse_target
+
+        refuse_target(Path(given["export_to"]), overwrite=given["overwrite"])
     asked = Filter(task=check_task(given["only_task"]), text=given["text"], code=given["code"])
     _stop_when_hung_up()
     source = Source(
@@ -152,10 +157,12 @@ def _serve(data: Data, asked: Filter, given: dict[str, Any]) -> None:
 
 
 def _export(data: Data, asked: Filter, given: dict[str, Any]) -> None:
-    from svit_datasets.viewer.export import export
+    from svit_datasets.viewer.exporting import export_data
 
     limit = given["limit"] or (None if given["ids"] else EXPORT_LIMIT)
-    written = export(data, given["export_to"], asked=asked, ids=given["ids"], limit=limit, overwrite=given["overwrite"])
+    written = export_data(
+        data, given["export_to"], asked=asked, ids=given["ids"], limit=limit, overwrite=given["overwrite"]
+    )
     if written.records < written.matched:
         click.echo(f"view: {written.records:,} of {written.matched:,} records; --limit N for more", err=True)
     told = f"{written.records:,} records and {written.photos:,} photos"

@@ -66,7 +66,4 @@ def _move(box: list[str], size_wh: Size | None, written: Frame) -> Fractions | N
     if size_wh is None:
         return None
     x, y = _TO_OTHER[written](size_wh)
-    try:
-        return to_fractions([x[box[0]], y[box[1]], x[box[2]], y[box[3]]])
-    except (OverflowError, ValueError):  # beyond what a float holds
-        return None
+    return to_fractions([x[box[0]], y[box[1]], x[box[2]], y[box[3]]])

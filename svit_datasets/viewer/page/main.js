@@ -6,26 +6,19 @@
   let listing = { total: 0, page: 0, pages: 1, first: 1, lines: [] };
   let record = null;
   let listAsked = 0;
-  let recordAsked = 0;
+  let wanted = null;
+  let isFetching = false;
+  let steps = 0;
   let isMoving = false;
   const pane = svit.byId("record-pane");
 
   const keep = () => svit.writeAddress(state);
 
-  // Light a group wherever it stands: its phrases, boxes, numbers.
-  const light = (group) => {
-    pane.classList.toggle("is-lit", group > 0);
-    for (const element of pane.querySelectorAll("[data-group]")) element.classList.toggle("lit", Number(element.dataset.group) === group);
-  };
+  const light = (group) => svit.light(pane, group);
   const hold = (group) => {
     state.held = group;
-    for (const element of pane.querySelectorAll("button[data-group], .edge")) {
-      const own = Number(element.closest("[data-group]").dataset.group);
-      element.setAttribute("aria-pressed", String(own === group));
-    }
-    light(group);
+    svit.hold(pane, group);
   };
-  const groupOf = (target) => Number(target.closest?.("[data-group]")?.dataset.group ?? 0);
 
   const drawRecord = () => {
     const isListed = listing.lines.some((line) => line.number === record.number);
@@ -42,21 +35,31 @@
     pane.replaceChildren(svit.make("p", { class: "told bad", text: `${error.message || error}` }));
   };
 
+  const draw = (found) => {
+    const isOther = record?.number !== found.number;
+    record = found;
+    if (isOther) Object.assign(state, { conversation: null, held: 0 });
+    drawRecord();
+    if (isOther) pane.scrollTop = 0;
+  };
+
+  // Fetch and show a record. While one is on its way, only the last one asked for follows: a key held down skips some.
   const showRecord = async (number) => {
-    const asked = ++recordAsked;
-    try {
-      const found = await svit.source.record(number);
-      if (asked !== recordAsked) return;
-      const isOther = record?.number !== found.number;
-      record = found;
-      state.number = number;
-      if (isOther) Object.assign(state, { conversation: null, held: 0 });
-      drawRecord();
-      if (isOther) pane.scrollTop = 0;
-      svit.markCurrent(number);
-    } catch (error) {
-      if (asked === recordAsked) showError(error);
+    state.number = wanted = number;
+    svit.markCurrent(number);
+    if (isFetching) return;
+    isFetching = true;
+    while (wanted !== null) {
+      const asked = wanted;
+      wanted = null;
+      try {
+        const found = await svit.source.record(asked);
+        if (wanted === null) draw(found);
+      } catch (error) {
+        if (wanted === null) showError(error);
+      }
     }
+    isFetching = false;
   };
 
   const loadList = async ({ page = 0, around = null } = {}) => {
@@ -77,11 +80,11 @@
     }
   };
 
-  const choose = async (line) => {
-    if (!line) return;
+  const choose = (line) => {
+    if (!line) return null;
     state.number = line.number;
     keep();
-    await showRecord(line.number);
+    return showRecord(line.number);
   };
 
   // A filter changed: keep the record where it is still among those left, else show the first of them.
@@ -102,19 +105,27 @@
     keep();
   };
 
+  const stepOnce = async (step) => {
+    const shown = listing.page;
+    const place = listing.lines.findIndex((line) => line.number === state.number);
+    const next = place < 0 ? (step > 0 ? 0 : listing.lines.length - 1) : place + step;
+    const page = shown + (next < 0 ? -1 : next >= listing.lines.length ? 1 : 0);
+    if (page < 0 || page >= listing.pages) return;
+    if (page !== shown && !(await loadList({ page }))) return;
+    choose(page === shown ? listing.lines[next] : listing.lines[step > 0 ? 0 : listing.lines.length - 1]);
+  };
+
+  // Steps that come while a page of the list is on its way wait for it.
   const move = async (step) => {
+    steps += step;
     if (isMoving) return;
     isMoving = true;
-    try {
-      const place = listing.lines.findIndex((line) => line.number === state.number);
-      const next = place < 0 ? (step > 0 ? 0 : listing.lines.length - 1) : place + step;
-      const page = listing.page + (next < 0 ? -1 : next >= listing.lines.length ? 1 : 0);
-      if (page === listing.page) return await choose(listing.lines[next]);
-      if (page < 0 || page >= listing.pages || !(await loadList({ page }))) return;
-      await choose(listing.lines[step > 0 ? 0 : listing.lines.length - 1]);
-    } finally {
-      isMoving = false;
+    while (steps !== 0) {
+      const one = Math.sign(steps);
+      steps -= one;
+      await stepOnce(one);
     }
+    isMoving = false;
   };
 
   const change = (changes) => {
@@ -141,11 +152,11 @@
       const only = Number(button.dataset.only);
       return change({ conversation: state.conversation === only ? null : only, held: 0 });
     }
-    const group = groupOf(event.target);
+    const group = svit.groupOf(event.target);
     if (group) hold(state.held === group ? 0 : group);
   });
   for (const event of ["pointerover", "focusin"]) {
-    pane.addEventListener(event, ({ target }) => light(groupOf(target) || state.held));
+    pane.addEventListener(event, ({ target }) => light(svit.groupOf(target) || state.held));
   }
   pane.addEventListener("pointerleave", () => light(state.held));
   pane.addEventListener("focusout", () => light(state.held));
@@ -206,7 +217,7 @@
     if (event.target.closest("input, select, textarea")) return;
     const isBox = event.target.classList.contains("edge") && (event.key === "Enter" || event.key === " ");
     const inList = event.target.closest("#list-pane") && LIST_KEYS[event.key];
-    const act = isBox ? () => hold(state.held === groupOf(event.target) ? 0 : groupOf(event.target)) : inList || KEYS[event.key];
+    const act = isBox ? () => hold(state.held === svit.groupOf(event.target) ? 0 : svit.groupOf(event.target)) : inList || KEYS[event.key];
     if (!act) return;
     event.preventDefault();
     Promise.resolve(act()).then(() => {
@@ -219,12 +230,14 @@
     const asked = svit.readHash();
     try {
       const number = asked === null ? null : asked.number ?? (await svit.source.find(asked.id));
+      if (asked !== null && number === null) throw new Error(`There is no record of id ${asked.id}.`);
       if (number !== null && number !== state.number) {
         state.number = number;
         await loadList({ page: state.page, around: number });
       }
       if (number === null) return choose(listing.lines[0]);
       setPane("record");
+      state.number = number;
       keep();
       return await showRecord(number);
     } catch (error) {

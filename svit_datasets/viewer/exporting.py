@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from svit_datasets.entries import Given
 from svit_datasets.errors import SvitError, UsageError
 from svit_datasets.viewer.app import page_files, start_with
-from svit_datasets.viewer.data import Data
+from svit_datasets.viewer.data import Data, Source, as_roots, open_data
 from svit_datasets.viewer.filters import EVERYTHING, Filter
+from svit_datasets.viewer.framing import Frame
 from svit_datasets.viewer.index import Stored
 from svit_datasets.viewer.photo import SUFFIXES, find_photo, read_photo, without_orientation
 from svit_datasets.viewer.present import present
@@ -52,6 +54,44 @@ class Written(NamedTuple):
 
 
 def export(
+    inputs: Any,
+    folder: str | Path,
+    *,
+    images: Iterable[str | Path] | str | Path = (),
+    layout: Given = "auto",
+    task: str | None = None,
+    coordinates: Frame = "padded",
+    asked: Filter = EVERYTHING,
+    limit: int | None = None,
+    overwrite: bool = False,
+) -> Written:
+    """Write records as a static page that opens without a server.
+
+    Args:
+        inputs: One input or several, as in ``read_entries``.
+        folder: Where to; an earlier export only with ``overwrite``.
+        images: Where photos are looked for, as in ``Photos``.
+        layout: Layout of the files; ``auto`` looks at the first record of each.
+        task: Task of native inputs, where their names do not say it.
+        coordinates: The frame of LLaVA records' boxes.
+        asked: Which records.
+        limit: How many records at most.
+        overwrite: Whether an earlier export may be replaced.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UsageError: The folder holds something else, or no record is asked for.
+        InputError: An input or a root does not exist, or cannot be opened.
+        OutputError: It cannot be written.
+    """
+    refuse_target(Path(folder), overwrite=overwrite)
+    with open_data(Source(inputs, as_roots(images), layout, task, coordinates)) as data:
+        return export_data(data, folder, asked=asked, limit=limit, overwrite=overwrite)
+
+
+def export_data(
     data: Data,
     folder: str | Path,
     *,
@@ -60,7 +100,7 @@ def export(
     limit: int | None = None,
     overwrite: bool = False,
 ) -> Written:
-    """Write records as a static page: the same page, its data and photos beside it; whole or not at all.
+    """Write records that were read already: the same page, its data and photos beside it; whole or not at all.
 
     Args:
         data: The records, as ``open_data`` gives them.
