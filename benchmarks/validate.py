@@ -42,8 +42,9 @@ def main(files: tuple[str, ...], sizes: str | None, trainer: bool) -> None:
         size_mb = Path(file).stat().st_size / 1e6
         floor, _, _ = measure([sys.executable, "-c", FLOOR.format(file=file)])
         seconds, peak_mb, told = measure([*program, file])
+        name = Path(file).name
         print(
-            f"{Path(file).name}: {size_mb:.0f} MB, {seconds:.1f} CPU s, {size_mb / seconds:.0f} MB/s, peak {peak_mb} MB "
+            f"{name}: {size_mb:.0f} MB, {seconds:.1f} CPU s, {size_mb / seconds:.0f} MB/s, {peak_mb} MB peak "
             f"(reading alone: {floor:.1f} CPU s; imports: {start:.1f}); {told}"
         )
 
