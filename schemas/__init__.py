@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-NAMES = ("native", "llava", "llava-lenient", "image_data", "report")
+NAMES = ("native", "llava", "llava-lenient", "image_data", "report", "statistics")
 
 
 @cache
@@ -32,12 +32,12 @@ def load(name: str) -> dict[str, Any]:
 def record_schema(name: str) -> dict[str, Any]:
     """Return the schema of one record of the layout ``name``: the ``$defs/record`` of its file's schema.
 
-    A report is one record, so its schema is the whole.
+    A report and statistics are one record each, so their schema is the whole.
 
     >>> record_schema("native")["$ref"]
     '#/$defs/record'
     """
     whole = load(name)
-    if "$defs" not in whole:
+    if "record" not in whole.get("$defs", {}):
         return whole
     return {"$schema": whole["$schema"], "$ref": "#/$defs/record", "$defs": whole["$defs"]}

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
     from svit_datasets.sample import write_sample
+    from svit_datasets.statistics.gather import stats
     from svit_datasets.validation.results import Results
     from svit_datasets.validation.validate import Checks, validate
 
@@ -70,6 +71,7 @@ _HOME = {
     "find_task": "records",
     "Report": "report",
     "write_sample": "sample",
+    "stats": "statistics.gather",
     "Results": "validation.results",
     "Checks": "validation.validate",
     "validate": "validation.validate",
@@ -103,6 +105,7 @@ __all__ = [
     "from_llava",
     "load_dataset",
     "read",
+    "stats",
     "to_llava",
     "validate",
     "write_sample",

@@ -13,6 +13,7 @@ import click
 import svit_datasets
 from svit_datasets.errors import FindingsError, RecordError, SvitError
 from svit_datasets.schemas import NAMES
+from svit_datasets.statistics.command import stats
 from svit_datasets.validation.command import validate
 from svit_datasets.viewer.command import view
 
@@ -211,7 +212,7 @@ def schema(name: str) -> None:
     click.echo(json.dumps(load(name), indent=2))
 
 
-for command in (validate, view):
+for command in (validate, stats, view):
     cli.add_command(command)
 
 

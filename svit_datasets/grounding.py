@@ -24,6 +24,9 @@ _MARKED = re.compile(rf"<st>({_PHRASE})<ed>(?:\s*+({_BOXES}))?+")
 # The same for many texts set apart by NUL, which no phrase and no run of boxes reaches across.
 _PHRASE_IN_LINE = _PHRASE.replace("[^<]", r"[^<\0]")
 MARKED_IN_LINE = re.compile(rf"<st>({_PHRASE_IN_LINE})<ed>(?:\s*+({_BOXES}))?+")
+# The groups of ``find`` and lone marks, to split a text at: phrase, boxes, and boxes without their first "[". Written
+# so that the search can leap to the next "<" or "[", which makes it twice as fast.
+PARTS = re.compile(rf"<st>({_PHRASE})<ed>\s*+({_BOXES})|\[({_BOXES.removeprefix(chr(92) + '[')})|<st>|<ed>")
 _COORDINATE = re.compile(_NUMBER)
 # A bracket that holds numbers with a point and a comma and was not read as a box: "[0.1, 0.5.1, ..", "[-0.2, ..".
 _NEAR = r"[-+0-9.,;\seE]*"

@@ -77,6 +77,20 @@ def test_the_page_on_validating_runs_from_top_to_bottom(tmp_path):
     assert outputs[3] == "174 {}\n"
 
 
+def test_the_page_on_statistics_runs_from_top_to_bottom(tmp_path):
+    outputs = run_blocks(ROOT / "docs" / "stats.md", tmp_path)
+    assert "246" in outputs[0]
+    assert (tmp_path / "stats.html").read_text().startswith("<!doctype html>")
+    assert outputs[1] == "246 3\n"
+
+
+def test_the_page_on_looking_runs_from_top_to_bottom(tmp_path):
+    outputs = run_blocks(ROOT / "docs" / "view.md", tmp_path)
+    assert (tmp_path / "look" / "index.html").exists()
+    assert (tmp_path / "two" / "index.html").exists()
+    assert re.fullmatch(r"[0-9]+ [0-9]+\n", outputs[1])
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files(page):
     text = (ROOT / page).read_text()
@@ -102,7 +116,7 @@ def test_command_help_examples_run(tmp_path):
         name: re.findall(r"^svit-convert .*$", re.sub(r"^ +", "", c.help, flags=re.M), re.M)
         for name, c in cli.commands.items()
     }
-    order = ["sample", "view", "to-llava", "from-llava", "compare", "draw", "schema", "validate"]
+    order = ["sample", "stats", "view", "to-llava", "from-llava", "compare", "draw", "schema", "validate"]
     assert sorted(order) == sorted(cli.commands)
     for name in order:
         (example,) = examples[name]

@@ -74,6 +74,7 @@ def valid(tmp_path_factory) -> dict[str, list[Any]]:
         "llava-lenient": [*rows, *lenient],
         "image_data": sizes,
         "report": [json.loads(told.read_text())],
+        "statistics": [svit_datasets.stats(inputs, images=images).summary(top=3).to_dict()],
     }
 
 

@@ -40,16 +40,16 @@ class Frame(NamedTuple):
 
 
 def area_keys(areas: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return areas in millionths of the image, zeros behind their first 3 digits: a few thousand values in all.
+    """Return areas in millionths of the image, zeros behind their first 4 digits: 28,000 values at most.
 
     >>> import numpy as np
-    >>> area_keys(np.array([0.5, 0.123456, 0.001999, 0.000123])).tolist()
-    [500000, 123000, 1990, 123]
+    >>> area_keys(np.array([0.5, 0.123456, 0.019999, 0.000123])).tolist()
+    [500000, 123400, 19990, 123]
     """
     import numpy as np
 
     millionths = np.rint(areas * MILLION).astype(np.int64)
-    steps = 10 ** np.searchsorted([1000, 10_000, 100_000, MILLION], millionths, side="right")
+    steps = 10 ** np.searchsorted([10_000, 100_000, MILLION], millionths, side="right")
     return np.asarray(millionths // steps * steps, np.int64)
 
 

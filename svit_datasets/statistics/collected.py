@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding
@@ -15,22 +15,11 @@ from svit_datasets.statistics.held import Asked, Held
 from svit_datasets.statistics.image_counts import ImageCounts
 from svit_datasets.statistics.texts import Openings, Phrases, count_words
 
+if TYPE_CHECKING:
+    from svit_datasets.statistics.summary import Summary
+
 SHOWN = 20
 UNKNOWN_TASK = "unknown"
-
-
-class Tokens(NamedTuple):
-    """How tokens are counted.
-
-    Attributes:
-        name: What to call it in the output, such as the tokenizer's name.
-        count: Returns the number of tokens of a text.
-        is_estimate: Whether that is an estimate.
-    """
-
-    name: str
-    count: Callable[[str], int]
-    is_estimate: bool = False
 
 
 @dataclass
@@ -131,8 +120,8 @@ class Statistics:
     Attributes:
         inputs: The inputs as they were named.
         coordinates: The frame that boxes of LLaVA files were taken to be in.
-        tokens: Name of what tokens were counted by; '' where none were.
-        is_estimate: Whether that is an estimate.
+        tokens: Name of the tokenizer, ``estimate`` where there was none, '' where nothing counted tokens.
+        is_estimate: Whether the numbers of tokens are estimates.
         layouts: Records read, by their layout.
         tasks: What was counted of each task; ``unknown`` holds what no task is told of.
         faults: What could not be read, or was odd about a file, by code.
@@ -159,10 +148,10 @@ class Statistics:
         """Return what is counted of a task, begun where it is new."""
         return self.tasks.setdefault(task or UNKNOWN_TASK, Part())
 
-    def add_fault(self, fault: Finding) -> None:
-        """Count a fault."""
+    def add_fault(self, fault: Finding, *, is_of_data: bool = True) -> None:
+        """Count a fault, of the data or of what tells the sizes of its images."""
         self.faults[fault.code] += 1
-        self.errors += fault.severity == "error"
+        self.errors += is_of_data and fault.severity == "error"
         if len(self.first) < SHOWN:
             self.first.append(fault)
 
@@ -175,6 +164,12 @@ class Statistics:
         self.faults.update(other.faults)
         self.errors += other.errors
         self.first = [*self.first, *other.first][:SHOWN]
+
+    def summary(self, *, top: int = 20) -> Summary:
+        """Return the statistics as they are told in text, JSON and HTML, with the ``top`` most frequent texts."""
+        from svit_datasets.statistics.summary import summarise
+
+        return summarise(self, top=top)
 
     def whole(self) -> Part:
         """Return what was counted of all tasks together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +17,9 @@ from svit_datasets.image_files import read_size
 from svit_datasets.photos import Photos
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.statistics.box_measures import Frame
-from svit_datasets.statistics.collected import Statistics, Tokens
+from svit_datasets.statistics.collected import Statistics
 from svit_datasets.statistics.held import hold
+from svit_datasets.validation.lengths import ESTIMATE, load_tokenizer
 
 Coordinates = Literal["padded", "original"]
 
@@ -30,7 +31,7 @@ def stats(
     task: str | None = None,
     images: Iterable[str | Path] | str | Path = (),
     coordinates: Coordinates = "padded",
-    tokens: Tokens | None = None,
+    tokenizer: str | Path | None = None,
     max_record_mb: int = DEFAULT_MAX_RECORD_MB,
 ) -> Statistics:
     """Count what inputs hold: images, pairs, turns, words, openings, boxes, phrases, topics; nothing is loaded whole.
@@ -42,23 +43,23 @@ def stats(
         images: Folders, zips or ``image_data.json`` that tell the sizes of images. Areas of padded boxes and shapes of
             boxes in the image's own frame need them; tables tell sizes themselves.
         coordinates: The frame that boxes of LLaVA files are in.
-        tokens: How to count tokens; none are counted by default.
+        tokenizer: What counts tokens: a folder with ``tokenizer.json``, or a name on the Hub; by default an estimate.
         max_record_mb: Largest record, in MiB.
 
     Returns:
         The statistics; what could not be read is counted in ``faults``.
 
     Raises:
-        UsageError: An option has none of its values, or a table's task is not told.
+        UsageError: An option has none of its values, a table's task is not told, or the tokenizer cannot be used.
         InputError: An input or a root does not exist, or cannot be opened.
     """
     choose("coordinates", coordinates, ("padded", "original"))
     named, counted = split_inputs(inputs), Statistics(coordinates=coordinates)
     counted.inputs = [str(one) if isinstance(one, str | Path) else f"<{type(one).__name__}>" for one in named]
-    if tokens is not None:
-        counted.tokens, counted.is_estimate = tokens.name, tokens.is_estimate
-    with Photos(path_names(images), add=counted.add_fault) as photos:
-        gatherer = Gatherer(counted, photos, tokens.count if tokens else None)
+    tokens = ESTIMATE if tokenizer is None else load_tokenizer(tokenizer)
+    counted.tokens, counted.is_estimate = tokens.name, not tokens.is_exact
+    with Photos(path_names(images), add=partial(counted.add_fault, is_of_data=False)) as photos:
+        gatherer = Gatherer(counted, photos, tokens.count)
         for entry in read_entries(named, layout=layout, task=task, max_record_mb=max_record_mb):
             gatherer.add(entry)
     return counted
@@ -85,8 +86,13 @@ class Gatherer:
             self._counted.add_fault(entry.fault)
             if entry.fault.severity == "error" or not entry.raw:
                 return
+        is_llava = entry.layout == "llava"
+        if is_llava and not entry.conversations:
+            fault = finding("record-shape", "no list of {from, value}", path="$.conversations")
+            self._counted.add_fault(fault.at(file=entry.file, record=entry.number, id=entry.id))
+            return
         self._counted.layouts[entry.layout] += 1
-        part, is_llava = self._counted.part(entry.task), entry.layout == "llava"
+        part = self._counted.part(entry.task)
         held = hold(entry.conversations, is_llava=is_llava)
         part.add(held, self._count_tokens)
         if held.boxes:
@@ -95,9 +101,6 @@ class Gatherer:
             part.images.add(name, len(entry.conversations))
         else:
             part.counts["without_image"] += 1
-        if is_llava and not entry.conversations:
-            fault = finding("record-shape", "no list of {from, value}", path="$.conversations")
-            self._counted.add_fault(fault.at(file=entry.file, record=entry.number, id=entry.id))
 
     def _frame(self, entry: Entry) -> Frame:
         is_padded = entry.layout == "llava" and self._counted.coordinates == "padded"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,9 @@ MODEL_MAX_LENGTH = 2048  # LLaVA-v1.5's training script
 IMAGE_TOKENS = 576  # what one image becomes in the model: 24 x 24 patches
 _PIECE = re.compile(r"[A-Za-z]+|[^\sA-Za-z]")
 _WHOLE_WORD_LETTERS = 7
+_LETTERS = string.ascii_letters.encode()
+_BLANKS = b" \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"
+_WORDS_ONLY = bytes(i if i in _LETTERS else 32 for i in range(256))
 _FILE = "tokenizer.json"
 
 
@@ -39,6 +43,11 @@ def estimate_tokens(text: str) -> int:
     >>> estimate_tokens("A photograph: [0.25, 1]")
     12
     """
+    if text.isascii():
+        written = text.encode()
+        words = written.translate(_WORDS_ONLY).split()
+        signs = len(written.translate(None, _LETTERS + _BLANKS))
+        return signs + len(words) + sum([(len(w) - 3) // 5 for w in words if len(w) > _WHOLE_WORD_LETTERS])
     pieces = _PIECE.findall(text)
     return len(pieces) + sum((len(p) - 3) // 5 for p in pieces if len(p) > _WHOLE_WORD_LETTERS)
 
