@@ -27,6 +27,7 @@ Layout = Literal["native", "llava"]
 Given = Literal["auto", "native", "llava"]
 LAYOUTS: tuple[Layout, ...] = ("native", "llava")
 
+_ANY_TASK: TaskName = "conversation"
 _NATIVE_KEY = re.compile(rb'\A\s*+\{\s*+"image_id"\s*+:')
 _ANYWHERE = re.compile(rb'"image_id"\s*+:')
 _LLAVA_SIGN = re.compile(rb'"(?:image|id|model)"\s*+:|"human"')
@@ -148,6 +149,17 @@ def split_inputs(inputs: Any) -> list[Any]:
     return [inputs] if is_one else list(inputs)
 
 
+def is_folder_of_files(one: Any) -> bool:
+    """Tell whether an input is a folder, or a zip, that holds several files of records; a table is none.
+
+    >>> is_folder_of_files("referring_qa.json")
+    False
+    """
+    if not isinstance(one, str | Path) or str(one) == STDIN or not Path(one).exists():
+        return False
+    return len(find_texts(Path(one))) > 1 and open_tables(one, _ANY_TASK) is None
+
+
 def told_task(name: str, task: str | None = None) -> TaskName | None:
     """Return the task of a native file, as given or as its name says; None where neither tells.
 
@@ -175,7 +187,8 @@ def _entry(name: str, item: Item[NativeRecord | Loose], layout: Layout, task: Ta
         return _native(name, item.number, record, item.raw, task)
     if isinstance(record, Loose):
         return _llava(name, item.number, record, item.raw)
-    return Entry(name, item.number, layout, item.fault.id if item.fault else "", raw=item.raw, fault=item.fault)
+    fault = item.fault and msgspec.structs.replace(item.fault, file=name)
+    return Entry(name, item.number, layout, fault.id if fault else "", raw=item.raw, fault=fault)
 
 
 def _native(

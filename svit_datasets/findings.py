@@ -42,7 +42,7 @@ makes the whole conversation train on zero tokens [turn-empty]
         where = f"{self.file}:{self.record}" if self.record else self.file
         place = " ".join(x for x in (where, f"id={self.id}" if self.id else "", self.path) if x)
         head = f"{place}: " if place else ""
-        return f"{head}found {self.found}; expected {self.expected}; {self.mend} [{self.code}]"
+        return printable(f"{head}found {self.found}; expected {self.expected}; {self.mend} [{self.code}]")
 
     def at(self, *, file: str = "", record: int = 0, id: str | int = "", path: str = "") -> Finding:
         """Return the finding with the parts of its place filled in that it does not have yet.
@@ -87,6 +87,17 @@ def finding(
         id=str(id),
         path=path,
     )
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with what a terminal would act on, and line breaks, written out.
+
+    >>> printable("a\\x1b[31m\\nb, caf\\u00e9")
+    'a\\\\x1b[31m\\\\nb, caf\u00e9'
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def quote(text: str, *, limit: int = 80) -> str:

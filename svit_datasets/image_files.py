@@ -7,6 +7,7 @@ pixels, and LLaVA's loader does not turn images either.
 from __future__ import annotations
 
 import lzma
+import re
 import struct
 import warnings
 import zipfile
@@ -22,6 +23,7 @@ from svit_datasets.findings import Finding, finding
 
 _HEADER_FAULTS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError)
 _ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)  # NotImplementedError is a RuntimeError
+_INSIDE = re.compile(r" <ZipInfo [^>]*>")
 _ORIENTATION = 0x0112
 UPRIGHT = 1
 
@@ -96,7 +98,8 @@ def read_bytes(open_image: Callable[[], IO[bytes]]) -> bytes | Finding:
 
 
 def _undecodable(error: Exception) -> Finding:
-    return finding("image-undecodable", str(error).split(" <")[0] or type(error).__name__)
+    told = _INSIDE.sub("", str(error)) if isinstance(error, RuntimeError) else str(error).split(" <")[0]
+    return finding("image-undecodable", told or type(error).__name__)
 
 
 def _look(open_image: Callable[[], IO[bytes]], *, is_decoded: bool) -> Picture | Finding:

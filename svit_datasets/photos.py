@@ -63,8 +63,8 @@ class Photos:
     @property
     def names(self) -> list[str]:
         """The folders and zips that photos are looked for in."""
-        folders = [str(folder) for folder in self._folders]
-        return [*folders, *(name for name in self.images.names if not any(name.startswith(f) for f in folders))]
+        packed = (name for name in self.images.names if not any(Path(name).is_relative_to(f) for f in self._folders))
+        return [*map(str, self._folders), *packed]
 
     def told_size(self, image_id: int | None) -> Size | None:
         """Return the size that ``image_data.json`` tells of an image; None where it does not."""

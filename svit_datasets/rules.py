@@ -136,6 +136,7 @@ _BY_FAMILY: dict[str, dict[str, Rule]] = {
         "trainer-crash": Rule("error", "a record that the trainer reads", "mend it as the other findings on it say: training stops at it"),
         "trainer-breaks-batch": Rule("error", "as many <image> as images", "keep <image> in one question only: the batch that holds the record fails"),
         "trainer-zero-tokens": Rule("error", "answers that are trained on", "mend it as the other findings on it say: the trainer masks all of it, with a warning that names no record"),
+        "trainer-loses-answer": Rule("error", "an answer", "drop the pair: the loader joins the next question to it, and trains on neither"),
         "trainer-no-image": Rule("error", "<image> in a question that the trainer keeps", "put '<image>\\n' in front of the first question: it trains without its image, silently"),
         "trainer-image-misplaced": Rule("warning", "<image> in a question", "move it to the first question: the model sees the image only when it is answering"),
         "trainer-literal-image": Rule("warning", "<image> only where the record has an image", "add the image or take the token out: it is learned as text"),

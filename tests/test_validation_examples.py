@@ -19,6 +19,7 @@ TRAINER = "trainer"
 ELSEWHERE = (
     "test_validation_photos",
     "test_validation_trainer",
+    "test_validation_lengths",
     "test_validation_records",
     "test_bad_input",
     "test_bad_llava",

@@ -19,7 +19,7 @@ KNOWN_BROKEN_IDS = frozenset(
 KNOWN_BROKEN_TASK: TaskName = "detail_description"
 _MESSAGE_EMPTY = re.compile(
     r"\bmessages?\s+(?:(?:is|was|are|appears?|seems?|looks?|to|be|you|sent|provided|currently|just|also)\s+)+empty\b"
-    r"|\bempty messages?\b",
+    r"|\bempty messages?\b(?!\s+(?!(?:was|is|has|from|and|so|that|to|here)\b)\w)",
     re.I,
 )
 _SOURCES = r"(?:captions?|descriptions?|bounding boxes)"
@@ -115,7 +115,8 @@ def is_cut_off(text: str) -> bool:
     if _ENDS_OPEN.search(text):
         return True
     words = text.split()
-    if len(words) > 2 and words[-1].lower() in _HANGING:
+    if len(words) > 2 and words[-1] in _HANGING:
         return True
     is_long = len(words) >= _LONG_WORDS and _SENTENCE_INSIDE.search(text) is not None
-    return is_long and not _LIST_ITEM.search(text)
+    is_word = text[-1].isalnum() and not any(sign in words[-1] for sign in "./@")
+    return is_long and is_word and not _LIST_ITEM.search(text)

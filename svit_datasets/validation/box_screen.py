@@ -58,7 +58,7 @@ def _bad_boxes(text: Bytes, opens: Places, wh: Places) -> Flags:
     """Tell which ``[`` begin anything else than a good box behind a marked phrase or another box."""
     import numpy as np
 
-    x1, y1, x2, y2, is_good = _parse(text, opens)
+    (x1, y1, x2, y2), ends, is_good = _parse(text, opens)
     is_native, is_padded = wh[:, 2] == _FRAMES["original"], wh[:, 2] == _FRAMES["padded"]
     side = wh[:, :2].max(axis=1, initial=0)
     for low, high, length in ((x1, x2, wh[:, 0]), (y1, y2, wh[:, 1])):
@@ -66,20 +66,20 @@ def _bad_boxes(text: Bytes, opens: Places, wh: Places) -> Flags:
         kept_px = np.rint(high / 1000 * length) - np.rint(low / 1000 * length)
         is_kept = 1000 * kept_px > 1.001 * side
         offset = (side - length) // 2
-        is_inside = (low * side >= 1000 * (offset - 2)) & (high * side <= 1000 * (offset + length + 2))
+        is_inside = (low * side >= 1000 * (offset - 1)) & (high * side <= 1000 * (offset + length + 1))
         is_good &= (high > low) & (~is_native | (side == 0) | is_kept) & (~is_padded | (side == 0) | is_inside)
-    before, second, third = text[opens - 1], text[opens - 2], text[opens - 3]
-    is_behind_box = (before == _SPACE) & (second == _COMMA) & (third == _CLOSE)
+    before, second = text[opens - 1], text[opens - 2]
+    last_end = np.concatenate([[-1], ends])[: len(opens)]
+    is_behind_box = (before == _SPACE) & (second == _COMMA) & (opens - 3 == last_end)
     shift = (before == _SPACE).astype("int64")
-    is_behind_mark = (
-        (text[opens - 1 - shift] == _MORE) & (text[opens - 2 - shift] == _D) & (text[opens - 3 - shift] == _E)
-    )
+    mark = opens - 4 - shift
+    is_behind_mark = (text[mark] == _LESS) & (text[mark + 1] == _E) & (text[mark + 2] == _D) & (text[mark + 3] == _MORE)
     is_bad: Flags = ~is_good | (is_native & ~is_behind_box & ~is_behind_mark)
     return is_bad
 
 
-def _parse(text: Bytes, opens: Places) -> tuple[Places, Places, Places, Places, Flags]:
-    """Return the coordinates of boxes in thousandths, and whether each is in the usual spelling and within 0..1."""
+def _parse(text: Bytes, opens: Places) -> tuple[list[Places], Places, Flags]:
+    """Return boxes in thousandths, where each ends, and whether it is in the usual spelling and within 0..1."""
     import numpy as np
 
     at, is_good, found = opens + 1, np.ones(len(opens), bool), []
@@ -103,8 +103,7 @@ def _parse(text: Bytes, opens: Places) -> tuple[Places, Places, Places, Places, 
             is_good &= (text[at] == _COMMA) & (text[at + 1] == _SPACE)
             at = at + 2
     is_good &= text[at] == _CLOSE
-    x1, y1, x2, y2 = found
-    return x1, y1, x2, y2, is_good
+    return found, at, is_good
 
 
 def _bad_marks(text: Bytes, marks: Places, breaks: Places, is_native: Flags) -> Flags:

@@ -43,7 +43,7 @@ def examine(
         looking: Whether photos are decoded or their headers read.
 
     Yields:
-        The record, its JSON text as bytes that stay, and its findings.
+        The record, its JSON text as bytes that stay and its size as far as anything tells it, and its findings.
     """
     photo_rules, set_rules = PhotoRules(photos or Photos(), looking=looking), SetRules()
     batch: list[_Waiting] = []
@@ -53,6 +53,7 @@ def examine(
         values = values_in_turn(kept)
         size_wh, found = photo_rules.check(kept)
         found += set_rules.check(kept, values)
+        kept = kept._replace(size_wh=size_wh)
         batch.append(_Waiting(kept, size_wh, texts_to_screen(kept, values, size_wh, coordinates), found))
         held += len(kept.raw)
         if held >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:

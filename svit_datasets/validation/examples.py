@@ -167,6 +167,7 @@ _TRAINER = {
     "trainer-crash": Example(_llava(_ASKED, "So.", image=None), _GOOD_LLAVA),
     "trainer-breaks-batch": Example(_TOKENS["token-image-repeated"].bad, _TOKENS["token-image-repeated"].good),
     "trainer-zero-tokens": Example(_llava(_ASKED, ""), _GOOD_LLAVA),
+    "trainer-loses-answer": Example(_llava(_ASKED, "", "And?", "Yes."), _llava(_ASKED, "So.", "And?", "Yes.")),
     "trainer-no-image": Example(_TOKENS["token-image-missing"].bad, _GOOD_LLAVA),
     "trainer-image-misplaced": Example(_llava("Why?", f"{IMAGE_TOKEN} So."), _GOOD_LLAVA),
     "trainer-literal-image": Example(_TOKENS["token-image-alone"].bad, _TOKENS["token-image-alone"].good),

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from svit_datasets.check import explain
 from svit_datasets.entries import Entry, read_entries
 from svit_datasets.errors import UsageError
+from svit_datasets.findings import printable
 from svit_datasets.rules import FAMILIES, RULES
 from svit_datasets.validation.examples import EXAMPLES
 from svit_datasets.validation.layouts import PROFILES
@@ -63,12 +66,12 @@ def explain_record(inputs: Sequence[str], number: int, checks: Checks) -> Iterat
 
 def _explain(entry: Entry, checks: Checks) -> Iterator[str]:
     schema = PROFILES[entry.layout].schema
-    yield f"{entry.file}:{entry.number}" + (f" id={entry.id}" if entry.id else "") + f", held against schema {schema}"
+    named = f" id={entry.id}" if entry.id else ""
+    yield printable(f"{entry.file}:{entry.number}{named}, held against schema {schema}")
     try:
         told = explain(json.loads(bytes(entry.raw)), schema)
     except (ValueError, RecursionError) as error:
         told = [str(error)]
-    yield from (f"  schema: {line}" for line in told or ["it fits"])
+    yield from (printable(f"  schema: {line}") for line in told or ["it fits"])
     for fault in check_entry(entry, coordinates=checks.coordinates):
-        place = f"{fault.path}: " if fault.path else ""
-        yield f"  {fault.severity}: {place}found {fault.found}; expected {fault.expected}; {fault.mend} [{fault.code}]"
+        yield f"  {fault.severity}: {msgspec.structs.replace(fault, file='', record=0, id='')}"

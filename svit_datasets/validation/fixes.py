@@ -13,6 +13,7 @@ from svit_datasets.converters.llava_layout import IMAGE_TOKEN
 from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding
 from svit_datasets.validation.layouts import PROFILES
+from svit_datasets.writers import encode_ascii
 
 DROPPED = ("answer-known-broken", "answer-message-empty")
 _TRIMMED, _SWAPPED, _CLIPPED = "text-untrimmed", "box-inverted", "box-outside"
@@ -81,7 +82,9 @@ def mend(entry: Entry, found: Collection[Finding]) -> Mended:
     kept = _native(conversations, entry, wanted, changes) if PROFILES[entry.layout].is_native else None
     if kept is None:
         kept = _turns(conversations, entry, "$.conversations", wanted, changes)
-    raw = msgspec.json.encode({**record, "conversations": kept}) if changes else bytes(entry.raw)
+    if not changes:
+        return Mended(bytes(entry.raw), [])
+    raw = msgspec.json.encode({**record, "conversations": kept})
     return Mended(raw if kept else None, changes)
 
 
@@ -102,25 +105,30 @@ def _turns(
 ) -> list[_Object]:
     """Return the turns that are left, with their texts mended; a pair goes with its broken answer."""
     kept: list[_Object] = []
-    has_lost_image = False
+    has_lost_image = ""
     for i, turn in enumerate(turns):
         place = f"{path}[{i}].value"
         codes, value = wanted.get(place, set()), msgspec.json.decode(turn["value"], type=str)
         broken = next((code for code in DROPPED if code in codes), None)
         if broken and kept:
             question = kept.pop()
-            has_lost_image |= IMAGE_TOKEN in msgspec.json.decode(question["value"], type=str)
+            if not PROFILES[entry.layout].is_native and IMAGE_TOKEN in msgspec.json.decode(question["value"], type=str):
+                has_lost_image = broken
             changes.append(_change(entry, broken, value, None, place))
             continue
         for code, after in _mend_text(value, codes):
             changes.append(_change(entry, code, value, after, place))
             value = after
-        kept.append({**turn, "value": Raw(msgspec.json.encode(value))} if codes else turn)
-    if has_lost_image and kept:
-        first = msgspec.json.decode(kept[0]["value"], type=str)
-        if IMAGE_TOKEN not in first:
-            kept[0] = {**kept[0], "value": Raw(msgspec.json.encode(f"{_HEAD}{first}"))}
+        if has_lost_image and not kept and IMAGE_TOKEN not in value:
+            changes.append(_change(entry, has_lost_image, value, f"{_HEAD}{value}", place))
+            value, codes = f"{_HEAD}{value}", {has_lost_image}
+        kept.append({**turn, "value": _encode(value, entry)} if codes else turn)
     return kept
+
+
+def _encode(value: str, entry: Entry) -> Raw:
+    """Return a text as JSON, in ASCII where its record is: LLaVA opens files without an encoding."""
+    return Raw(encode_ascii(value) if bytes(entry.raw).isascii() else msgspec.json.encode(value))
 
 
 def _change(entry: Entry, code: str, before: str, after: str | None, path: str) -> Change:
@@ -143,11 +151,10 @@ def trim(value: str) -> str:
     >>> trim("<image>\\n Why? "), trim(" So.\\n")
     ('<image>\\nWhy?', 'So.')
     """
-    if value.startswith(_HEAD):
-        return _HEAD + value.removeprefix(_HEAD).strip()
-    if value.endswith(_TAIL):
-        return value.removesuffix(_TAIL).strip() + _TAIL
-    return value.strip()
+    head, tail = value.removeprefix(_HEAD).strip(), value.removesuffix(_TAIL).strip()
+    if value.startswith(_HEAD) and head:
+        return _HEAD + head
+    return tail + _TAIL if value.endswith(_TAIL) and tail else value.strip()
 
 
 def swap_corners(text: str) -> str:
@@ -173,8 +180,8 @@ def clip_boxes(text: str) -> str:
 
     def clip(box: list[str]) -> list[str]:
         inside = [c if float(c) <= 1 else "1" for c in box]
-        x1, y1, x2, y2 = map(float, inside)
-        return box if x1 == x2 or y1 == y2 else inside
+        is_lost = any(inside[i] == inside[i + 2] == "1" and float(box[i]) != 1 for i in (0, 1))
+        return box if is_lost else inside
 
     return _rewrite(text, clip)
 

@@ -32,7 +32,7 @@ def check_image_tokens(turns: Sequence[Turn], *, has_image: bool) -> list[Findin
     if not at:
         return [finding("token-image-missing", "no <image> in any turn", path="$.conversations")] if turns else []
     asked = [i for i in at if turns[i].role == ROLE_OF["user"]]
-    answered = [i for i in at if i not in asked]
+    answered = [i for i in at if turns[i].role == ROLE_OF["gpt"]]
     found = [_at("token-image-in-answer", turns, i, "an answer") for i in answered]
     return found + [_at("token-image-repeated", turns, i, "a further question") for i in asked[1:]]
 

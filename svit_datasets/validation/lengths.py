@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from svit_datasets.converters.llava_layout import IMAGE_TOKEN
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding, finding
 
@@ -77,6 +79,7 @@ def load_tokenizer(name: str | Path) -> Counter:
     except Exception as error:  # the library raises nothing narrower
         raise UsageError(f"{file}: no tokenizer: {str(error).splitlines()[0]}") from error
     tokenizer.no_truncation()
+    tokenizer.no_padding()
     return Counter(str(name), lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids), is_exact=True)
 
 
@@ -101,43 +104,67 @@ def _fetch(name: str) -> Path:
         raise UsageError(f"{name}: neither a folder nor a tokenizer on the Hub: {reason}") from error
 
 
-def check_length(
-    pieces: list[str],
-    counter: Counter,
-    *,
-    has_image: bool,
-    limit: int = MODEL_MAX_LENGTH,
-    image_tokens: int = IMAGE_TOKENS,
-) -> Finding | None:
+class Lengths(NamedTuple):
+    """How long a prompt may be, and how it is counted.
+
+    Attributes:
+        counter: Counts tokens.
+        limit: ``model_max_length``.
+        image_tokens: What an image becomes in the model; one token in the text itself.
+    """
+
+    counter: Counter = ESTIMATE
+    limit: int = MODEL_MAX_LENGTH
+    image_tokens: int = IMAGE_TOKENS
+
+    def tokens(self, prompt: str, *, has_image: bool, image_tokens: int) -> int:
+        """Return the tokens of a prompt: ``<s>``, the text between ``<image>``, the image in its place.
+
+        >>> Lengths().tokens("<image>\\nWhy?", has_image=True, image_tokens=576)
+        579
+        """
+        chunks = prompt.split(IMAGE_TOKEN) if has_image else [prompt]
+        return 1 + sum(map(self.counter.count, chunks)) + image_tokens * (len(chunks) - 1)
+
+    def is_surely_below(self, prompt: str) -> bool:
+        """Tell whether a prompt is shorter than the limit however it is counted: no token is less than a byte.
+
+        >>> Lengths(limit=600).is_surely_below("<image> Why?"), Lengths(limit=585).is_surely_below("<image> Why?")
+        (True, False)
+        """
+        size = len(prompt.encode("utf-8", "surrogatepass"))
+        return 1 + size + self.image_tokens * prompt.count(IMAGE_TOKEN) < self.limit
+
+
+def check_length(pieces: Sequence[str], lengths: Lengths, *, has_image: bool) -> Finding | None:
     """Return whether a prompt is longer than the model takes, and what is cut.
 
     LLaVA cuts the text at ``model_max_length`` tokens, and the model cuts text and image together at the same number.
 
     Args:
         pieces: The prompt, cut behind each turn.
-        counter: Counts tokens.
-        has_image: Whether an image stands in the first piece.
-        limit: ``model_max_length``.
-        image_tokens: What the image becomes.
+        lengths: How it is counted.
+        has_image: Whether ``<image>`` stands for an image.
 
     Returns:
         A finding without a place, None where all of it fits.
 
-    >>> check_length(["USER: Why? ", "ASSISTANT: " + "So. " * 900 + "</s>"], ESTIMATE, has_image=True).found
-    'about 2,387 tokens with the image, by estimate: 339 are cut, in turn 2 of 2'
+    >>> check_length(["USER: Why? ", "ASSISTANT: " + "So. " * 1200 + "</s>"], Lengths(), has_image=True).found
+    'about 2,412 tokens, by estimate: 364 are cut, in turn 2 of 2'
     """
-    most = sum(len(piece.encode()) for piece in pieces) + (image_tokens if has_image else 0)
-    if most < limit:  # no tokenizer makes more tokens than a text has bytes
+    prompt = "".join(pieces)
+    if lengths.is_surely_below(prompt):
         return None
-    counts = [counter.count(piece) for piece in pieces]
-    total = 1 + sum(counts) + (image_tokens - 1 if has_image else 0)
-    if total <= limit:
+    count = partial(lengths.tokens, has_image=has_image, image_tokens=lengths.image_tokens)
+    total = count(prompt)
+    if total <= lengths.limit:
         return None
-    kept, turn = limit - (total - sum(counts)), 0
-    while turn < len(counts) - 1 and counts[turn] <= kept:
-        kept -= counts[turn]
-        turn += 1
-    about = "" if counter.is_exact else "about "
-    text = f"{about}{total:,} tokens{' with the image' * has_image}, by {counter.name}: {total - limit:,} are cut"
-    where = f"in turn {turn + 1}" if turn == len(counts) - 1 else f"from turn {turn + 1}"
-    return finding("trainer-too-long", f"{text}, {where} of {len(pieces)}", expected=f"at most {limit:,} tokens")
+    begun = ("".join(pieces[:turn]) for turn in range(1, len(pieces)))
+    turn = next((i for i, text in enumerate(begun, 1) if count(text) > lengths.limit), len(pieces))
+    about, image = (
+        "" if lengths.counter.is_exact else "about ",
+        " with the image" * (has_image and IMAGE_TOKEN in prompt),
+    )
+    where = f"{'in' if turn == len(pieces) else 'from'} turn {turn} of {len(pieces)}"
+    found = f"{about}{total:,} tokens{image}, by {lengths.counter.name}: {total - lengths.limit:,} are cut, {where}"
+    return finding("trainer-too-long", found, expected=f"at most {lengths.limit:,} tokens")

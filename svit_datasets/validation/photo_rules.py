@@ -117,8 +117,11 @@ def _compare(picture: Picture, told: Size | None, place: Place) -> Iterator[Find
 
 
 def _folder(entry: Entry, place: Place) -> Iterator[Finding]:
-    folder = None if entry.image_id is None else visual_genome.folder_of(entry.image_id)
+    """Yield whether a photo lies in another folder than its record, or Visual Genome, has it in."""
+    if entry.image_id is None:
+        return
+    told = visual_genome.parse_path(entry.image or "")
+    folder = told[0] if told else visual_genome.folder_of(entry.image_id)
     if folder and place.folder and place.folder != folder:
-        yield finding(
-            "image-folder-differs", f"{place.folder}/{entry.image_id}.jpg in {place.store}", expected=f"it in {folder}"
-        )
+        found = f"{place.folder}/{entry.image_id}.jpg in {place.store}"
+        yield finding("image-folder-differs", found, expected=f"it in {folder}")

@@ -72,14 +72,18 @@ def texts_to_screen(
     profile = PROFILES[entry.layout]
     if entry.fault is not None or values is None or not _fits_schema(entry, profile):
         return None
-    questions, answers = values[::2], values[1::2]
-    if not profile.is_native:
-        if not _is_image_in_place(entry, values):
-            return None
-        questions = [strip_sentence(q) for q in questions]
+    if not profile.is_native and not _is_image_in_place(entry, values):
+        return None
+    questions, answers = [_asked(q) for q in values[::2]], values[1::2]
     if any(map(eq, map(len, questions), map(len, answers))) and any(map(repeats, questions, answers)):
         return None
     return join_texts(values, size_wh, frame_of(entry, coordinates))
+
+
+def _asked(question: str) -> str:
+    """Return a question without its formatting sentence and the white space in front of that."""
+    stripped = strip_sentence(question)
+    return question if stripped == question else stripped.strip()
 
 
 def _fits_schema(entry: Entry, profile: Profile) -> bool:

@@ -54,7 +54,7 @@ def check_entry(entry: Entry, *, size_wh: Size | None = None, coordinates: Coord
     found = check_structure(entry)
     if entry.fault is None:
         found += [*_check_conversations(entry), *_check_design(entry)]
-        if entry.image is not None and not is_safe_path(entry.image):
+        if entry.image and not is_safe_path(entry.image):
             found.append(finding("image-path-unsafe", quote(entry.image), path="$.image"))
     return _placed(found, entry) + check_texts(entry, None, size_wh=size_wh, coordinates=coordinates)
 
@@ -91,12 +91,12 @@ def _check_conversations(entry: Entry) -> Iterator[Finding]:
     if profile.is_native and not entry.conversations:
         yield finding("no-conversations", "an empty list", path="$.conversations")
     for i, conversation in enumerate(entry.conversations):
-        roles = [_NATIVE_ROLE.get(t.role, t.role) for t in conversation.content]
+        roles = [_NATIVE_ROLE.get(t.role, "") for t in conversation.content]
         if profile.is_native:
             yield from check_turns([t.role for t in conversation.content], _values(conversation), path=_path(i))
         else:
             wrong = in_rows(check_turns(roles, values_of(entry, conversation)))
-            yield from (_about_image(f, conversation) for f in wrong if f.code != _IMAGE_TOKEN)
+            yield from (_in_own_words(f, conversation) for f in wrong if f.code != _IMAGE_TOKEN)
             yield from check_image_tokens(conversation.content, has_image=has_image(entry))
 
 
@@ -117,13 +117,13 @@ def has_image(entry: Entry) -> bool:
     return entry.image is not None or (b'"image"' in bytes(entry.raw) and "image" in msgspec.json.decode(entry.raw))
 
 
-def _about_image(fault: Finding, conversation: Conversation) -> Finding:
-    """Return a finding on an empty text in words that are true where ``<image>`` is all that stands there."""
-    if (
-        fault.code == "turn-empty"
-        and fault.path == "$.conversations[0].value"
-        and conversation.content[0].value.strip()
-    ):
+def _in_own_words(fault: Finding, conversation: Conversation) -> Finding:
+    """Return a finding on a LLaVA record's turns in words that are true of what stands there."""
+    if fault.code == "turn-role":
+        wrong = next(t.role for i, t in enumerate(conversation.content) if fault.path.endswith(f"[{i}].from"))
+        return msgspec.structs.replace(fault, found=quote(wrong))
+    first = conversation.content[0].value.strip() if conversation.content else ""
+    if fault.code == "turn-empty" and fault.path == "$.conversations[0].value" and first:
         return msgspec.structs.replace(fault, found="<image> and nothing else", mend="drop the pair: nothing is asked")
     return fault
 

@@ -82,5 +82,5 @@ def _uri(file: str) -> str:
     >>> _uri("a b.json"), _uri("/data/a.json")
     ('a%20b.json', 'file:///data/a.json')
     """
-    path = quote(file, safe="/:", errors="surrogateescape")
+    path = quote(file, safe="/", errors="surrogateescape")
     return f"file://{path}" if Path(file).is_absolute() else path

@@ -24,15 +24,16 @@ _GARBLED = r"[\x{fffd}\x{c3}\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{e2}\x{20ac}"
 _TOKENS = r"</s>|<image>|ASSISTANT:|<s>|<unk>|<pad>|<im_"
 _WORDS = (
     r"(?i:captions?\b|descriptions?\b|\bmessages?\b|apologi|\bsorry\b"
-    r"|\b(?:on|to|in|from|per)\s+(?:all\s+)?(?:the|these|this|your|both)\s+(?:\S+\s+)?bounding boxes"
-    r"|(?:given|provided|supplied)\s+(?:\S+\s+)?bounding boxes|bounding boxes\s+(?:given|provided)"
-    r"|\bas an? (?:ai|artificial|language|large)\b|\bi(?:['\x{2019}]m| am| can| could| do)(?:['\x{2019}n]|\b))"
+    rf"|\b(?:on|to|in|from|per){_SPACE}+(?:all{_SPACE}+)?(?:the|these|this|your|both){_SPACE}+(?:[^\x00]{{1,40}})?bounding"
+    rf"|(?:given|provided|supplied){_SPACE}+(?:[^\x00]{{1,40}})?bounding|boxes{_SPACE}+(?:given|provided)"
+    r"|\bas an?(?:[^a-z])|\bi(?:['\x{2019}]m| am| can| could| do)(?:['\x{2019}n]|\b))"
+    r"|[\x{130}\x{131}\x{17f}\x{212a}]"  # letters that Python takes for i, s and k whatever their case
 )
+_OPEN_END = r"[^.!?\x{2026}\"'\x{2019}\x{201d})\]}>*`%\x{3002}\x{ff01}\x{ff1f}\x00]\x00"
 _ENDS = (
     r"[,;:(\[{<&/\x{2013}\x{2014}-]\x00|\[[^\]\x00]*\x00"
-    r"|(?i:\s(?:a|an|the|and|or|but|because|while|than|which|into|their|its)\x00)"
-    r"|[a-z]{2}[.!?][\"')\x{2019}\x{201d}]?\s+[A-Z][^\x00]*"
-    r"[^.!?\x{2026}\"'\x{2019}\x{201d})\]}>*`%\x{3002}\x{ff01}\x{ff1f}\x00]\x00"
+    rf"|(?i:{_SPACE}(?:a|an|the|and|or|but|because|while|than|which|into|their|its)\x00)"
+    rf"|[a-z]{{2}}[.!?][\"')\x{{2019}}\x{{201d}}]?{_SPACE}+[A-Z](?:\x00|[^\x00]*{_OPEN_END})"
     r"|\x00[^A-Za-z0-9\x00]*\x00"
 )
 _SUSPECT = "|".join((_EDGES, _GARBLED, _TOKENS, _WORDS, _ENDS))

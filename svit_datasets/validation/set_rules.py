@@ -38,7 +38,7 @@ class SetRules:
         is_native = PROFILES[entry.layout].is_native
         is_copy = yield from self._check_copy(entry, values)
         if is_native:
-            if values is None or len(set(values[::2])) < len(values) // 2:
+            if values is None or len({strip_sentence(q) for q in values[::2]}) < len(values) // 2:
                 yield from _repeated_inside(entry)
         elif not is_copy and entry.image:
             yield from self._check_questions(entry)
@@ -49,7 +49,7 @@ class SetRules:
     def _check_copy(self, entry: Entry, values: list[str] | None) -> Generator[Finding, None, bool]:
         """Yield whether a record is a copy, or else shares its id; return whether it is a copy."""
         place = self._place(entry)
-        first = self._records.add(_digest(entry, values), place)
+        first = self._records.add(_digest(entry, values), place) if entry.conversations else None
         is_native = PROFILES[entry.layout].is_native
         group = (entry.task or entry.file) if is_native else entry.layout
         named = self._ids.add(hash((group, entry.id)), place) if entry.id else None
@@ -84,7 +84,7 @@ def _digest(entry: Entry, values: list[str] | None) -> int:
     image = entry.image_id if entry.image is None else entry.image
     if values is None:
         values = [value for c in entry.conversations for value in values_of(entry, c)]
-    return hash((image, *values))
+    return hash((image, len(entry.conversations), *values))
 
 
 def _questions(entry: Entry) -> Iterator[tuple[str, str]]:

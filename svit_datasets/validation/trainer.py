@@ -7,16 +7,21 @@ the conversation ``v1``. Its points are in docs/validate.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from svit_datasets.converters.llava_layout import IMAGE_TOKEN, ROLE_OF
+from svit_datasets.converters.llava import to_row
+from svit_datasets.converters.llava_layout import IMAGE_TOKEN, ROLE_OF, Options
 from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.records import Conversation, HubRecord, TaskName
 from svit_datasets.validation.layouts import PROFILES
+from svit_datasets.validation.lengths import Lengths, check_length
+from svit_datasets.validation.record_rules import Coordinates
 
 SYSTEM = (
     "A chat between a curious user and an artificial intelligence assistant. "
@@ -26,6 +31,8 @@ _SPEAKER = {"human": "USER", "gpt": "ASSISTANT"}
 _ROLES = tuple(_SPEAKER)
 _TURN_END, _ROUND_END = " ", "</s>"
 _ANSWER_BEGINS = " ASSISTANT: "
+_ANY_TASK: TaskName = "conversation"
+_HALF = re.compile("[\ud800-\udfff]")
 _HEAD_BYTES = 4096
 _HEADS = {
     b"\x1f\x8b": "a gzip file",
@@ -41,12 +48,16 @@ class Walked(NamedTuple):
     Attributes:
         found: Findings with JSON paths, without file, record number and id.
         pieces: The prompt, cut behind each turn, the system's sentence in front of the first; empty where it crashes.
-        has_image: Whether an image stands in it.
+        has_image: Whether ``<image>`` stands for an image.
+        masked: Why all of it is masked, if the trainer gets there within its length; '' where it is trained on.
+        read: What the trainer reads of the prompt before it gets there.
     """
 
     found: list[Finding]
-    pieces: list[str]
-    has_image: bool
+    pieces: Sequence[str] = ()
+    has_image: bool = False
+    masked: str = ""
+    read: str = ""
 
 
 def walk(record: Any) -> Walked:
@@ -56,19 +67,19 @@ def walk(record: Any) -> Walked:
         record: The record as ``json.load`` gives it.
 
     Returns:
-        Its prompt, and findings of the family ``trainer``: none where it trains as it should.
+        Its prompt, and findings of the family ``trainer``, but for those that take its length.
 
     >>> turns = [{"from": "human", "value": "<image>\\nWhy?"}, {"from": "gpt", "value": "So."}]
     >>> walk({"image": "vg/VG_100K/2.jpg", "conversations": turns}).pieces[1]
     'ASSISTANT: So.</s>'
-    >>> [f.code for f in walk({"image": "vg/VG_100K/2.jpg", "conversations": turns[:1]}).found]
-    ['trainer-zero-tokens']
+    >>> walk({"image": "vg/VG_100K/2.jpg", "conversations": turns[:1]}).masked
+    '1 turns: the last has no answer'
     >>> [f.found for f in walk({"image": None, "conversations": turns}).found]
     ['null where a path is joined to the image folder']
     """
     crash = _crash(record)
     if crash is not None:
-        return Walked([crash], [], False)
+        return Walked([crash])
     has_image = "image" in record
     turns = [
         (turn["from"], _with_image_first(turn["value"]) if has_image else turn["value"])
@@ -83,13 +94,14 @@ def walk(record: Any) -> Walked:
     if wrong is not None:
         path = f"$.conversations[{wrong + start}].from"
         text = f"{quote(kept[wrong][0])} where {_ROLES[wrong % 2]!r} comes: an assertion that names no record"
-        return Walked([*found, finding("trainer-crash", text, path=path)], [], False)
+        return Walked([*found, finding("trainer-crash", text, path=path)])
     found += _images(kept, start, has_image=has_image)
     pieces = _prompt(kept)
-    reason = _zero(pieces, kept)
-    if reason:
-        found.append(finding("trainer-zero-tokens", reason, path="$.conversations"))
-    return Walked(found, pieces, has_image)
+    prompt, end = "".join(pieces), _read_to(pieces)
+    masked = "" if end == len(prompt) else _why(kept)
+    if not masked:
+        found += _lost(kept, start)
+    return Walked(found, pieces, has_image, masked, prompt[:end])
 
 
 def _crash(record: Any) -> Finding | None:
@@ -154,8 +166,8 @@ def _prompt(turns: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{SYSTEM} {told[0]}", *told[1:]] if told else [f"{SYSTEM} "]
 
 
-def _zero(pieces: list[str], turns: Sequence[tuple[str, str]]) -> str:
-    """Return why all of a conversation is masked, '' where its answers are trained on.
+def _read_to(pieces: list[str]) -> int:
+    """Return how far the loader reads a prompt before it stops: to its end, where it is trained on.
 
     The loader cuts the prompt at ``</s>`` and each round at `` ASSISTANT: ``. At a round that is not two parts it
     stops; the lengths then differ, and everything is masked.
@@ -165,7 +177,14 @@ def _zero(pieces: list[str], turns: Sequence[tuple[str, str]]) -> str:
         if not turn_round or len(turn_round.split(_ANSWER_BEGINS)) != 2:
             break
         end += len(turn_round) + len(_ROUND_END)
-    return "" if end == len(prompt) else _why(turns)
+    return end
+
+
+def _lost(turns: Sequence[tuple[str, str]], start: int) -> Iterator[Finding]:
+    """Yield the answers that are empty where the conversation goes on: the next question is joined to them."""
+    for i, (_, value) in enumerate(turns):
+        if i % 2 and not value:
+            yield finding("trainer-loses-answer", "an empty answer", path=f"$.conversations[{i + start}].value")
 
 
 def _why(turns: Sequence[tuple[str, str]]) -> str:
@@ -179,11 +198,12 @@ def _why(turns: Sequence[tuple[str, str]]) -> str:
     return "' ASSISTANT: ' inside a text"
 
 
-def records_of(entry: Entry) -> Iterator[tuple[str, Any]]:
+def records_of(entry: Entry, coordinates: Coordinates = "padded") -> Iterator[tuple[str, Any]]:
     """Yield what the trainer would read of an entry: a LLaVA record itself, a native one as ``to-llava`` writes it.
 
     Args:
         entry: The record.
+        coordinates: Frame that ``to-llava`` would move boxes to; without the image's size they stay where they are.
 
     Yields:
         JSON path that stands for the record's ``$.conversations``, and the record as plain objects.
@@ -192,7 +212,7 @@ def records_of(entry: Entry) -> Iterator[tuple[str, Any]]:
         ValueError: The loader's own ``json`` cannot read it.
         RecursionError: Likewise.
 
-    >>> from svit_datasets.records import Conversation, Turn
+    >>> from svit_datasets.records import Turn
     >>> conversation = Conversation([Turn("user", "Why?"), Turn("gpt", "So.")])
     >>> [(path, record["conversations"][0]) for path, record in records_of(
     ...     Entry("a.json", 1, "native", "5", conversations=[conversation]))]
@@ -203,30 +223,79 @@ def records_of(entry: Entry) -> Iterator[tuple[str, Any]]:
         yield "$.conversations", json.loads(bytes(entry.raw))
         return
     for i, conversation in enumerate(entry.conversations):
-        turns: list[Mapping[str, str]] = [
-            {"from": ROLE_OF.get(t.role, t.role), "value": f"{IMAGE_TOKEN}\n{t.value}" if not j else t.value}
-            for j, t in enumerate(conversation.content)
-        ]
-        yield profile.path(i), {"image": f"{entry.id}.jpg", "conversations": turns}
+        yield profile.path(i), _as_written(entry, i, conversation, coordinates)
 
 
-def check_trainer(entry: Entry, measure: Callable[[Walked], Finding | None]) -> Iterator[Finding]:
+def _as_written(entry: Entry, number: int, conversation: Conversation, coordinates: Coordinates) -> Any:
+    """Return a native conversation as a LLaVA record, also where ``to-llava`` would refuse it."""
+    hub = HubRecord(
+        task=entry.task or _ANY_TASK,
+        image_id=entry.image_id or 0,
+        record_index=0,
+        conversation_index=number,
+        conversation=conversation,
+        image=f"{entry.id}.jpg",
+        size_wh=entry.size_wh,
+    )
+    options = Options(coordinates=coordinates if entry.size_wh else "original", provenance="none")
+    row = to_row(hub, options).row
+    if row is not None:
+        return row
+    texts = [f"{IMAGE_TOKEN}\n{t.value}" if not j else t.value for j, t in enumerate(conversation.content)]
+    turns = [
+        {"from": ROLE_OF.get(t.role, t.role), "value": text}
+        for t, text in zip(conversation.content, texts, strict=True)
+    ]
+    return {"image": hub.image, "conversations": turns}
+
+
+def check_trainer(entry: Entry, lengths: Lengths, coordinates: Coordinates = "padded") -> Iterator[Finding]:
     """Yield what becomes of an entry in the trainer, with its whole place.
 
     Args:
         entry: The record.
-        measure: Tells whether a prompt is too long.
+        lengths: How long a prompt may be.
+        coordinates: As in ``records_of``.
     """
     try:
-        for path, record in records_of(entry):
+        for path, record in records_of(entry, coordinates):
             walked = walk(record)
-            too_long = measure(walked)
-            for fault in [*walked.found, *([too_long.at(path="$.conversations")] if too_long else [])]:
+            for fault in [*walked.found, *_measured(walked, lengths)]:
                 placed = msgspec.structs.replace(fault, path=fault.path.replace("$.conversations", path, 1))
                 yield placed.at(file=entry.file, record=entry.number, id=entry.id)
     except (ValueError, RecursionError) as error:
         text = f"what its json cannot read: {str(error).lower()}, so that the whole file fails"
-        yield finding("trainer-crash", text).at(file=entry.file, record=entry.number, id=entry.id)
+        yield finding("trainer-crash", text, path="").at(file=entry.file, record=entry.number, id=entry.id)
+
+
+def _measured(walked: Walked, lengths: Lengths) -> Iterator[Finding]:
+    """Yield what takes a prompt's length: whether it is masked, whether it is too long."""
+    if not walked.pieces:
+        return
+    prompt, path = "".join(walked.pieces), "$.conversations"
+    half = _HALF.search(prompt)
+    if half:
+        yield finding("trainer-crash", f"half a character, {half[0]!a}: the tokenizer stops at it", path=path)
+        return
+    reason = walked.masked
+    if not lengths.is_surely_below(prompt):
+        reason = _reason(walked, lengths)
+        too_long = check_length(walked.pieces, lengths, has_image=walked.has_image)
+        yield from [too_long.at(path=path)] if too_long else []
+    if reason:
+        yield finding("trainer-zero-tokens", reason, path=path)
+
+
+def _reason(walked: Walked, lengths: Lengths) -> str:
+    """Return why a long prompt is not trained on; '' where some of it is.
+
+    Lengths are compared below ``model_max_length`` alone, and no answer behind it is left.
+    """
+    if walked.masked and lengths.tokens(walked.read, has_image=walked.has_image, image_tokens=1) < lengths.limit:
+        return walked.masked
+    first, _, _ = "".join(walked.pieces).partition(_ANSWER_BEGINS)
+    asked = lengths.tokens(first + _ANSWER_BEGINS, has_image=walked.has_image, image_tokens=lengths.image_tokens)
+    return f"{asked:,} tokens before the first answer" if asked >= lengths.limit else ""
 
 
 def check_file(name: str) -> Finding | None:

@@ -5,24 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from svit_datasets.containers import STDIN, path_names
-from svit_datasets.entries import Entry, Given, read_entries, split_inputs
+from svit_datasets.entries import Entry, Given, is_folder_of_files, read_entries, split_inputs
 from svit_datasets.errors import InputError, UsageError, choose
-from svit_datasets.findings import Finding
+from svit_datasets.findings import Finding, finding
 from svit_datasets.photos import Photos
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.validation.engine import examine
 from svit_datasets.validation.fixed_file import FixedFile
 from svit_datasets.validation.layouts import PROFILES
-from svit_datasets.validation.lengths import ESTIMATE, IMAGE_TOKENS, MODEL_MAX_LENGTH, check_length, load_tokenizer
+from svit_datasets.validation.lengths import ESTIMATE, IMAGE_TOKENS, MODEL_MAX_LENGTH, Lengths, load_tokenizer
 from svit_datasets.validation.photo_rules import Looking
 from svit_datasets.validation.record_rules import Coordinates
 from svit_datasets.validation.results import Results, chosen_codes
-from svit_datasets.validation.trainer import Walked, check_file, check_trainer
+from svit_datasets.validation.trainer import check_file, check_trainer
 from svit_datasets.writers import OutputSet
 
 TRAINERS = ("llava",)
@@ -103,6 +102,8 @@ def validate(
     results = Results(chosen_codes(checks.select, checks.ignore))
     if fix is not None and len(given) != 1:
         raise UsageError(f"{fix}: mends one input at a time; {len(given)} were given")
+    if fix is not None and is_folder_of_files(given[0]):
+        raise UsageError(f"{fix}: mends one file at a time; {given[0]} holds several")
     kept = [str(one) for one in given if isinstance(one, str | Path) and str(one) != STDIN]
     try:
         with ExitStack() as stack:
@@ -140,26 +141,27 @@ class _Trainer:
 
     def __init__(self, checks: Checks) -> None:
         counter = ESTIMATE if checks.tokenizer is None else load_tokenizer(checks.tokenizer)
-        self._measure = partial(
-            _measure, counter=counter, limit=checks.model_max_length, image_tokens=checks.image_tokens
-        )
+        self._lengths = Lengths(counter, checks.model_max_length, checks.image_tokens)
+        self._coordinates = checks.coordinates
         self._files: set[str] = set()
+        self._stopped: set[str] = set()
 
     def __call__(self, entry: Entry) -> Iterator[Finding]:
         if PROFILES[entry.layout].is_native:
             if entry.fault is None:
-                yield from check_trainer(entry, self._measure)
+                yield from check_trainer(entry, self._lengths, self._coordinates)
             return
         if entry.file not in self._files:
             self._files.add(entry.file)
             whole = check_file(entry.file) if Path(entry.file).is_file() else None
             yield from [whole] if whole else []
         if entry.raw:
-            yield from check_trainer(entry, self._measure)
-
-
-def _measure(walked: Walked, **given: Any) -> Finding | None:
-    return check_length(walked.pieces, has_image=walked.has_image, **given)
+            found = list(check_trainer(entry, self._lengths, self._coordinates))
+            if entry.fault is not None and found:
+                self._stopped.add(entry.file)
+            yield from found
+        elif entry.fault is not None and entry.fault.severity == "error" and entry.file not in self._stopped:
+            yield finding("trainer-crash", f"a file that ends in a fault: {entry.fault.found}", file=entry.file)
 
 
 def _nothing(_entry: Entry) -> Iterator[Finding]:
