@@ -40,7 +40,7 @@ from tests.helpers_cli import (
     tree,
 )
 
-COMMANDS = ("compare", "draw", "from-llava", "sample", "schema", "to-llava")
+COMMANDS = ("compare", "draw", "from-llava", "sample", "schema", "stats", "to-llava", "validate", "view")
 DATA, RAW = SAMPLE / "data", SAMPLE / "raw"
 FILES = [DATA / f"{stem}.json" for stem in TASKS]
 

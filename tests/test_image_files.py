@@ -29,11 +29,11 @@ from svit_datasets.parts import ImageRow
 ODD = Path(__file__).parent / "data" / "odd_images"
 PICTURES = {
     "frozenpond.jpg": Picture((640, 480)),  # an MPO by another name: two frames
-    "hopper_gray.jpg": Picture((128, 128)),
+    "hopper_gray.jpg": Picture((128, 128), mode="L"),
     "hopper_orientation_6.jpg": Picture((128, 128), 6),
     "invalid-exif.jpg": Picture((200, 200)),
     "junk_jpeg_header.jpg": Picture((1024, 768)),
-    "pil_sample_cmyk.jpg": Picture((100, 100)),
+    "pil_sample_cmyk.jpg": Picture((100, 100), mode="CMYK"),
     "truncated_exif_dpi.jpg": Picture((480, 640)),
 }
 TRUNCATED = "truncated_jpeg.jpg"

@@ -32,7 +32,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 @click.option("--task", type=click.Choice(_TASKS), help="Task of native inputs, where their names do not say it.")
 @click.option("--coordinates", type=click.Choice(["padded", "original"]), default="padded", show_default=True, help="Frame of the boxes in LLaVA files that to-llava made.")  # fmt: skip
 @click.option("--look", type=click.Choice(["decode", "header"]), default="decode", show_default=True, help="Decode every photo, or read its header alone.")  # fmt: skip
-@click.option("--trainer", type=click.Choice(["llava"]), help="Walk every record as this trainer's loader does; native records as to-llava writes them.")  # fmt: skip
+@click.option("--trainer", type=click.Choice(["llava"]), help="Walk every record as this trainer's loader does; native ones as they convert.")  # fmt: skip
 @click.option("--tokenizer", metavar="NAME", help="Folder with tokenizer.json, or a repository of the Hub, that counts tokens for --trainer; without it they are estimated.")  # fmt: skip
 @click.option("--model-max-length", type=click.IntRange(1), default=2048, show_default=True, help="Most tokens that the model takes.")  # fmt: skip
 @click.option("--image-tokens", type=click.IntRange(0), default=576, show_default=True, help="Tokens that an image becomes in the model.")  # fmt: skip
