@@ -43,7 +43,8 @@ def test_a_box_that_lies_wholly_outside_changes_nothing() -> None:
 
 
 def test_a_finding_without_a_place_and_one_of_an_absolute_file() -> None:
-    results = json.loads(b"".join(to_sarif([finding("turn-odd", "3 turns"), finding("input-empty", "0 bytes", file="/a b.json")])))  # fmt: skip
+    found = [finding("turn-odd", "3 turns"), finding("input-empty", "0 bytes", file="/a b.json")]
+    results = json.loads(b"".join(to_sarif(found)))
     first, second = results["runs"][0]["results"]
     assert "locations" not in first
     assert "properties" not in first
