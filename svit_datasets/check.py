@@ -46,7 +46,8 @@ def check_turns(roles: Sequence[str], values: Sequence[str], *, path: str = "$")
             break
     for turn, value in enumerate(values):
         if not value or value.isspace():
-            found.append(finding("turn-empty", quote(value), path=f"{path}.content[{turn}].value"))
+            mend = None if not value else "drop the pair: it says nothing"
+            found.append(finding("turn-empty", quote(value), path=f"{path}.content[{turn}].value", mend=mend))
         elif _SUSPECT.search(value):
             found += _tokens(value, f"{path}.content[{turn}].value")
     return found

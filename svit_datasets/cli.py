@@ -43,8 +43,9 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(svit_datasets.VERSION, prog_name="svit-convert")
 def cli() -> None:
-    """Convert SVIT between its native files and the LLaVA-v1.5 layout, without losing a character, and look before
-    you train: validate, stats, view.
+    """Convert SVIT between its native files and the LLaVA-v1.5 layout, without losing a character.
+
+    Before you train, look: validate, stats, view.
 
     Exit status: 0 done (faults left out with --on-error skip are done), 1 faults in records or differences, 2 wrong
     usage, unusable input or output, 130 interrupted.

@@ -26,12 +26,14 @@ STDIN = "-"
 _ARCHIVE_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
-def path_names(paths: Iterable[str | Path] | str | Path) -> list[str]:
-    """Return one path or several as a list of names.
+def path_names(paths: Iterable[str | Path] | str | Path | None) -> list[str]:
+    """Return one path or several as a list of names; None is none.
 
     >>> path_names("a.json"), path_names([Path("a.json"), "b.json"])
     (['a.json'], ['a.json', 'b.json'])
     """
+    if paths is None:
+        return []
     return [str(paths)] if isinstance(paths, str | Path) else [str(p) for p in paths]
 
 

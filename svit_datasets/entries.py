@@ -27,6 +27,7 @@ Layout = Literal["native", "llava"]
 Given = Literal["auto", "native", "llava"]
 LAYOUTS: tuple[Layout, ...] = ("native", "llava")
 
+_UNTOLD: Layout = "native"  # what a record is held against while nothing shows the layout
 _ANY_TASK: TaskName = "conversation"
 _NATIVE_KEY = re.compile(rb'\A\s*+\{\s*+"image_id"\s*+:')
 _ANYWHERE = re.compile(rb'"image_id"\s*+:')
@@ -64,15 +65,15 @@ class Entry(NamedTuple):
     fault: Finding | None = None
 
 
-def detect_layout(raw: bytes | memoryview) -> Layout:
-    """Return the layout that a record's JSON text looks like.
+def detect_layout(raw: bytes | memoryview) -> Layout | None:
+    """Return the layout that a record's JSON text looks like, None where it looks like neither.
 
-    >>> detect_layout(b'{"image_id": 5}'), detect_layout(b'{"id": "5", "conversations": []}')
-    ('native', 'llava')
+    >>> [detect_layout(raw) for raw in (b'{"image_id": 5}', b'{"id": "5", "conversations": []}', b"null")]
+    ['native', 'llava', None]
     """
-    if _NATIVE_KEY.match(raw):
+    if _NATIVE_KEY.match(raw) or _ANYWHERE.search(raw):
         return "native"
-    return "llava" if _LLAVA_SIGN.search(raw) and not _ANYWHERE.search(raw) else "native"
+    return "llava" if _LLAVA_SIGN.search(raw) else None
 
 
 _DECODERS: dict[Layout, Callable[[bytes | memoryview], NativeRecord | Loose]] = {
@@ -82,7 +83,7 @@ _DECODERS: dict[Layout, Callable[[bytes | memoryview], NativeRecord | Loose]] = 
 
 
 class _Decoder:
-    """Decodes the records of one file in the layout that the first of them has, or that was given."""
+    """Decodes the records of one file in the layout that the first of them shows, or that was given."""
 
     def __init__(self, given: Given) -> None:
         self.layout: Layout | None = None if given == "auto" else given
@@ -90,7 +91,7 @@ class _Decoder:
     def __call__(self, raw: bytes | memoryview) -> NativeRecord | Loose:
         if self.layout is None:
             self.layout = detect_layout(raw)
-        return _DECODERS[self.layout](raw)
+        return _DECODERS[self.layout or _UNTOLD](raw)
 
 
 def read_entries(
@@ -105,7 +106,7 @@ def read_entries(
     Args:
         inputs: One input or several: native or LLaVA files (JSON array or JSON lines, plain, ``.gz`` or ``.zip``;
             ``-`` is standard input), folders of them, tables as in ``to_llava``.
-        layout: Layout of the files; ``auto`` looks at the first record of each.
+        layout: Layout of the files; ``auto`` looks at the first record of each that shows one.
         task: Task of native inputs, where their names do not say it.
         max_record_mb: Largest record, in MiB.
 
@@ -177,7 +178,7 @@ def _read_file(text: Text, layout: Given, task: str | None, max_record_mb: int) 
     told = text.member or told_task(name, task)
     with open_source(text.path, member=text.member) as source, progress(name, source.total_bytes) as advance:
         for item in read_items(source, decode, max_record_mb=max_record_mb):
-            yield _entry(name, item, decode.layout or "native", told)
+            yield _entry(name, item, decode.layout or _UNTOLD, told)
             advance(source.tell)
 
 

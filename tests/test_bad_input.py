@@ -52,7 +52,7 @@ from tests.helpers_cli import (
 FILE = "conversation.json"
 SCHEMA_HINT = "expected a record that fits the schema; compare it with the schema: svit-convert schema native, llava-lenient or image_data"
 EMPTY_HINT = "expected text; drop the pair: an empty value makes the whole conversation train on zero tokens"
-DEPTH_HINT = "expected fewer nested brackets; no genuine record nests like this; leave it out with --on-error skip"
+DEPTH_HINT = "expected fewer nested brackets; no genuine record nests like this; leave it out (--on-error skip converts the rest)"
 
 
 @pytest.fixture(autouse=True)
@@ -119,8 +119,8 @@ TEXTS = [
     Fault("infinity", element(more='"n": [-Infinity], '), f"{FILE}:2 id=2: found -Infinity; expected a JSON number; NaN and Infinity are not JSON: write null or leave the key out [record-nan]"),
     Fault("lone surrogate", element(content='[{"from":"user","value":"a\\ud800"},{"from":"gpt","value":"b"}]'), f"{FILE}:2 id=2: found '\\ud800'; expected whole characters: a high and a low surrogate together; replace the lone \\ud800-\\udfff escape [record-surrogate]"),
     Fault("lone surrogate in an unknown key", element(more='"n": "\\udfff", '), f"{FILE}:2 id=2: found '\\udfff'; expected whole characters: a high and a low surrogate together; replace the lone \\ud800-\\udfff escape [record-surrogate]"),
-    Fault("bad utf-8", b'{"image_id": 2, "n": "caf\xe9", "conversations": []}', f"{FILE}:2 id=2: found byte 26 of the record, in b'ge_id\": 2, \"n\": \"caf\\xe9\", \"conversations\":'; expected UTF-8 text; re-encode the record, or leave it out with --on-error skip [record-utf8]"),
-    Fault("syntax", b'{"image_id": 2, "conversations": [}]}', f"{FILE}:2 id=2: found Expecting value at byte {FIRST + 4 + 34}: ', \"conversations\": [}}]}}, {{\"image_id\": 4,'; expected well-formed JSON; mend the record by hand, or leave it out with --on-error skip [record-syntax]"),
+    Fault("bad utf-8", b'{"image_id": 2, "n": "caf\xe9", "conversations": []}', f"{FILE}:2 id=2: found byte 26 of the record, in b'ge_id\": 2, \"n\": \"caf\\xe9\", \"conversations\":'; expected UTF-8 text; re-encode the record, or leave it out (--on-error skip converts the rest) [record-utf8]"),
+    Fault("syntax", b'{"image_id": 2, "conversations": [}]}', f"{FILE}:2 id=2: found Expecting value at byte {FIRST + 4 + 34}: ', \"conversations\": [}}]}}, {{\"image_id\": 4,'; expected well-formed JSON; mend the record by hand, or leave it out (--on-error skip converts the rest) [record-syntax]"),
     Fault("duplicate key", element(more='"image_id": 3, '), f"{FILE}:2 id=2: found 'image_id' twice; expected each key once in an object; keep one of the two; readers disagree about which counts [record-duplicate-key]"),
     Fault("duplicate key below", element(content='[{"from":"user","value":"a","value":"c"},{"from":"gpt","value":"b"}]'), f"{FILE}:2 id=2: found 'value' twice; expected each key once in an object; keep one of the two; readers disagree about which counts [record-duplicate-key]"),
     Fault("duplicate key beside a spaced colon", b'{"image_id" : 2, "image_id": 3, "conversations": [{"content": [{"from":"user","value":"a"},{"from":"gpt","value":"b"}]}]}', f"{FILE}:2 id=2: found 'image_id' twice; expected each key once in an object; keep one of the two; readers disagree about which counts [record-duplicate-key]"),
@@ -302,9 +302,7 @@ MANY = b"[" + b", ".join(element(str(i), more=f'"n": "{i * 7919 % 99991}", ') fo
 PACKED = gzip.compress(MANY, mtime=0)
 LIST_HINT = "expected a JSON array '[...]' or one JSON object a line; pass a .json, .jsonl, .gz or .zip of SVIT records [input-not-json]"
 DAMAGED_HINT = "expected an archive that unpacks; fetch the archive again and compare its checksum [input-damaged]"
-CUT_HINT = (
-    "expected a ']' at the end; fetch the file again, or keep what came before with --on-error skip [input-truncated]"
-)
+CUT_HINT = "expected a ']' at the end; fetch the file again, or keep what came before (--on-error skip converts it) [input-truncated]"
 SYNTAX_HINT = "expected records separated by ',' and closed by ']'; mend the file by hand at that byte, or fetch it again [input-syntax]"
 EMPTY = "found nothing; expected a JSON array or JSON lines; fetch the file again; it holds nothing [input-empty]"
 UTF16 = (
@@ -523,7 +521,7 @@ def test_duplicate_ids_are_both_kept_with_ids_of_their_own() -> None:
     assert ids_of("out.json") == ["conversation-1-0", "conversation-2-0", "conversation-1.1-0", "conversation-1.2-0"]
     assert str(made.first[0]) == (
         f"{FILE}:3 id=1 $.image_id: found image_id 1, seen 1 time before; expected one record per image and task; "
-        "both were kept, under ids of their own; drop one if it is a copy [duplicate-id]"
+        "drop one if it is a copy; conversions keep both, under ids of their own [duplicate-id]"
     )
     assert made.by_code == {"duplicate-id": 2}
 
@@ -541,10 +539,10 @@ def test_two_inputs_of_a_task_are_numbered_through() -> None:
 
 
 WARNED = [
-    ("[0.1, 0.5.1, 0.3, 0.4]", "found '[0.1, 0.5.1, 0.3, 0.4]'; expected [x1, y1, x2, y2], four numbers; left as text, in no frame; correct it in the source [box-malformed]"),
-    ("[0.1, 0.2, 1.3, 0.4]", "found '[0.1, 0.2, 1.3, 0.4]'; expected fractions of the image, 0 to 1; converted all the same; correct it in the source [box-outside]"),
-    ("[0.3, 0.2, 0.1, 0.4]", "found '[0.3, 0.2, 0.1, 0.4]'; expected x1 <= x2 and y1 <= y2; converted all the same; correct it in the source [box-inverted]"),
-    ("<st>a [0.1, 0.2, 0.3, 0.4]", "found 1 <st> and 0 <ed>; expected every <st> closed by an <ed>; the mark was dropped from the text; correct it in the source [marks-unbalanced]"),
+    ("[0.1, 0.5.1, 0.3, 0.4]", "found '[0.1, 0.5.1, 0.3, 0.4]'; expected [x1, y1, x2, y2], four numbers; correct it in the source; conversions leave it as text, in no frame [box-malformed]"),
+    ("[0.1, 0.2, 1.3, 0.4]", "found '[0.1, 0.2, 1.3, 0.4]'; expected fractions of the image, 0 to 1; correct it in the source; conversions take it as it is [box-outside]"),
+    ("[0.3, 0.2, 0.1, 0.4]", "found '[0.3, 0.2, 0.1, 0.4]'; expected x1 <= x2 and y1 <= y2; correct it in the source; conversions take it as it is [box-inverted]"),
+    ("<st>a [0.1, 0.2, 0.3, 0.4]", "found 1 <st> and 0 <ed>; expected every <st> closed by an <ed>; correct it in the source; conversions drop the mark [marks-unbalanced]"),
 ]  # fmt: skip
 
 
@@ -579,7 +577,7 @@ def image_fault(message: str, *, images: str = "photos") -> None:
 
 def test_a_missing_image_is_named() -> None:
     save_photo(Path("photos/VG_100K_2/1.jpg"), (4, 4))
-    image_fault(f"{FILE}:2 id=2 $.image_id: found no VG_100K/2.jpg under photos; expected the image under --images; fetch the image, or leave its records out with --on-error skip [image-missing]")  # fmt: skip
+    image_fault(f"{FILE}:2 id=2 $.image_id: found no VG_100K/2.jpg under photos; expected the image under --images; fetch the image, or leave its records out (--on-error skip converts the rest) [image-missing]")  # fmt: skip
 
 
 def test_an_undecodable_image_is_named() -> None:
@@ -604,7 +602,7 @@ def test_a_size_that_differs_is_told_and_image_data_counts() -> None:
     made = to_llava(FILE, "out.json", images="photos")
     assert str(made.first[0]) == (
         f"{FILE}:1 id=2 $.image_id: found 80 x 80 in image_data.json, 40 x 30 in photos; expected the same size in "
-        "image_data.json and in the file; image_data.json was used; check that the file is the original [image-size-differs]"
+        "image_data.json and in the file; check that the file is the original; what image_data.json or the table says counts [image-size-differs]"
     )
     assert "[0.0, 0.0, 1.0, 1.0]" in Path("out.json").read_text()
 

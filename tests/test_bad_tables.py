@@ -163,7 +163,7 @@ def test_a_conversation_index_that_repeats_is_told_and_both_are_kept() -> None:
     write(row(2), row(2), row(3))
     made = to_llava(FILE, "out.json")
     assert [str(f) for f in made.first] == [
-        f"{FILE}:2 id=2 $.image_id: found image_id 2, seen 1 time before; expected one record per image and task; both were kept, under ids of their own; drop one if it is a copy [duplicate-id]"
+        f"{FILE}:2 id=2 $.image_id: found image_id 2, seen 1 time before; expected one record per image and task; drop one if it is a copy; conversions keep both, under ids of their own [duplicate-id]"
     ]
     assert made.outputs == {"out.json": 3}
 

@@ -199,7 +199,8 @@ def test_sizes_that_differ_and_turned_images_are_told_and_the_image_is_kept(root
         assert (joined.row.path, joined.row.width) == (path, 9)
         assert messages(joined) == [
             f"$.image_id: found 9 x 6 in image_data.json, 8 x 6 in {root}; expected the same size in image_data.json "
-            "and in the file; image_data.json was used; check that the file is the original [image-size-differs]"
+            "and in the file; check that the file is the original; what image_data.json or the table says counts "
+            "[image-size-differs]"
         ]
     joined = Joiner((root,), "path").join(6)
     assert joined.row.path == str(root / "VG_100K_2/6.jpg")

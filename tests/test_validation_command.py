@@ -70,9 +70,9 @@ tokens and text
     ... and 1 more
 grounded text
   warning: box-outside, 1 time
-    {FILE}:3 id=4 {CONTENT}[1].value: found '[0.5, 0.1, 0.2, 1.4]'; expected fractions of the image, 0 to 1; converted all the same; correct it in the source
+    {FILE}:3 id=4 {CONTENT}[1].value: found '[0.5, 0.1, 0.2, 1.4]'; expected fractions of the image, 0 to 1; correct it in the source; conversions take it as it is
   warning: box-inverted, 1 time
-    {FILE}:3 id=4 {CONTENT}[1].value: found '[0.5, 0.1, 0.2, 1.4]'; expected x1 <= x2 and y1 <= y2; converted all the same; correct it in the source
+    {FILE}:3 id=4 {CONTENT}[1].value: found '[0.5, 0.1, 0.2, 1.4]'; expected x1 <= x2 and y1 <= y2; correct it in the source; conversions take it as it is
 answers
   error: answer-message-empty, 1 time
     {FILE}:5 id=6 {CONTENT}[1].value: found '{EMPTY}'; expected an answer to the question; drop it; --fix does: it answers an empty message, not the question

@@ -19,10 +19,10 @@ from svit_datasets.validation.validate import Checks, validate
 
 ODD = Path(__file__).parent / "data" / "odd_images"
 MENDS = {
-    "image-missing": "expected the image under --images; fetch the image, or leave its records out with --on-error skip",
+    "image-missing": "expected the image under --images; fetch the image, or leave its records out (--on-error skip converts the rest)",
     "image-undecodable": "expected an image that Pillow can open; fetch the image again",
     "image-too-large": "expected fewer pixels than Pillow's limit; no genuine photo is that large; replace the file",
-    "image-size-differs": "expected the same size in image_data.json and in the file; image_data.json was used; check that the file is the original",
+    "image-size-differs": "expected the same size in image_data.json and in the file; check that the file is the original; what image_data.json or the table says counts",
     "image-turned": "expected an upright photo; boxes are in stored pixels, and datasets turns the photo when it is looked at: take its bytes with Image(decode=False), or store the photo upright",
     "image-grey": "expected a colour photo; nothing to do: trainers turn it to RGB; know that colour questions cannot be answered from it",
     "image-cmyk": "expected a photo in RGB; convert it to RGB: readers differ in how they show CMYK",

@@ -31,12 +31,12 @@ class FixedFile:
         self.count = 0
 
     def write(self, entry: Entry, found: Collection[Finding]) -> None:
-        """Write one record; one that cannot be read is left out, which is a change too."""
+        """Write one record; one that cannot be read, or the rest of a file, is left out, which is a change too."""
         if entry.fault is not None:
-            if entry.raw:
-                before = bytes(entry.raw[:200]).decode("utf-8", "replace")
-                code, number = entry.fault.code, entry.number
-                self._results.change([Change(code, before, None, entry.file, number, entry.id, "$")])
+            before = bytes(entry.raw[:200]).decode("utf-8", "replace") or entry.fault.found
+            if entry.fault.severity == "error":
+                place = entry.file, entry.number, entry.id, "$"
+                self._results.change([Change(entry.fault.code, before, None, *place)])
             return
         raw, changes = mend(entry, found)
         self._results.change(changes)

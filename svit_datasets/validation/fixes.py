@@ -18,6 +18,7 @@ from svit_datasets.writers import encode_ascii
 DROPPED = ("answer-known-broken", "answer-message-empty")
 _TRIMMED, _SWAPPED, _CLIPPED = "text-untrimmed", "box-inverted", "box-outside"
 MENDED = frozenset((*DROPPED, _TRIMMED, _SWAPPED, _CLIPPED))
+_PIXELS = 2
 _HEAD, _TAIL = f"{IMAGE_TOKEN}\n", f"\n{IMAGE_TOKEN}"
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
 _LIST = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -172,7 +173,9 @@ def swap_corners(text: str) -> str:
 
 
 def clip_boxes(text: str) -> str:
-    """Return a text with boxes cut at the image's edge; one that lies wholly outside stays as it is.
+    """Return a text with boxes cut at the image's edge.
+
+    A box of which nothing would be left stays as it is, and so does one with numbers of 2 and more: those are pixels.
 
     >>> clip_boxes("<st>cat<ed> [0.5, 0.1, 1.2, 0.9] and [1.5, 0.1, 1.7, 0.9]")
     '<st>cat<ed> [0.5, 0.1, 1, 0.9] and [1.5, 0.1, 1.7, 0.9]'
@@ -180,8 +183,8 @@ def clip_boxes(text: str) -> str:
 
     def clip(box: list[str]) -> list[str]:
         inside = [c if float(c) <= 1 else "1" for c in box]
-        is_lost = any(inside[i] == inside[i + 2] == "1" and float(box[i]) != 1 for i in (0, 1))
-        return box if is_lost else inside
+        is_lost = any(inside[i] == inside[i + 2] and float(box[i]) != float(box[i + 2]) for i in (0, 1))
+        return box if is_lost or max(map(float, box)) >= _PIXELS else inside
 
     return _rewrite(text, clip)
 

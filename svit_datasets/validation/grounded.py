@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 from svit_datasets import grounding
 from svit_datasets.boxes import Size, pad_tables
 from svit_datasets.findings import Finding, finding, quote
@@ -29,7 +31,7 @@ def check_marked(text: str, size_wh: Size | None = None) -> list[Finding]:
     """
     if not grounding.is_grounded(text):
         return []
-    whole = [f for f in grounding.check_text(text) if f.code not in _OF_ONE_BOX]
+    whole = [_unsigned(f) for f in grounding.check_text(text) if f.code not in _OF_ONE_BOX]
     is_whole = not whole
     for group in grounding.find(text):
         for written in _boxes(group):
@@ -56,7 +58,7 @@ def check_unmarked(text: str) -> list[Finding]:
     """
     if not grounding.is_grounded(text):
         return []
-    found = [f for f in grounding.check_text(text) if f.code == "box-malformed"]
+    found = [_unsigned(f) for f in grounding.check_text(text) if f.code == "box-malformed"]
     for group in grounding.find(text):
         for written in _boxes(group):
             found += _check_box(written, None)
@@ -64,6 +66,13 @@ def check_unmarked(text: str) -> list[Finding]:
     if mark:
         found.append(finding("marks-left", quote(text[max(0, mark.start() - 30) : mark.end() + 30])))
     return found
+
+
+def _unsigned(fault: Finding) -> Finding:
+    """Return a finding on a malformed box that says what is expected of the numbers of one with a sign."""
+    if fault.code != "box-malformed" or "-" not in fault.found:
+        return fault
+    return msgspec.structs.replace(fault, expected="[x1, y1, x2, y2], four numbers without a sign, 0 to 1")
 
 
 def _boxes(group: grounding.Group) -> Iterator[list[str]]:

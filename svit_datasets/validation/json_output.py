@@ -43,7 +43,7 @@ def to_json(results: Results, inputs: Iterable[str], checks: Checks) -> Iterator
     }
     yield encode_ascii(head)[:-1]
     yield from _list(b'"findings"', results)
-    if results.changed:
+    if results.outputs:
         yield from _list(b'"changes"', results.changes())
     yield b"}\n"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from svit_datasets.converters.llava_layout import ROLE_OF, strip_image
+from svit_datasets.converters.llava_layout import IMAGE_TOKEN, ROLE_OF, strip_image
 from svit_datasets.entries import Entry, Layout
 from svit_datasets.records import Conversation
 
@@ -83,5 +83,14 @@ def values_of(entry: Entry, conversation: Conversation) -> list[str]:
     """
     values = [turn.value for turn in conversation.content]
     if not PROFILES[entry.layout].is_native and values:
-        values[0] = strip_image(values[0])
+        values[0] = without_image(values[0])
     return values
+
+
+def without_image(value: str) -> str:
+    """Return a first question without the ``<image>`` at its edge; nothing is left of one that asks nothing.
+
+    >>> without_image("<image>\\nWhy?"), without_image("<image>")
+    ('Why?', '')
+    """
+    return "" if value.strip() == IMAGE_TOKEN else strip_image(value)

@@ -19,6 +19,11 @@ from svit_datasets.validation.layouts import PROFILES
 Looking = Literal["decode", "header"]
 _GREY, _CMYK = ("1", "L", "LA", "I", "I;16", "F"), ("CMYK", "YCCK")
 _Key = int | str
+# What is found by looking at photos alone.
+PHOTO_CODES = (
+    "image-missing", "image-undecodable", "image-too-large", "image-size-differs", "image-turned",
+    "image-folder-differs", "image-grey", "image-cmyk", "image-same-content",
+)  # fmt: skip
 
 
 class PhotoRules:

@@ -9,11 +9,11 @@ import msgspec
 
 from svit_datasets.boxes import Size
 from svit_datasets.check import validator
-from svit_datasets.converters.llava_layout import IMAGE_TOKEN, strip_image, strip_sentence
+from svit_datasets.converters.llava_layout import IMAGE_TOKEN, strip_sentence
 from svit_datasets.entries import Entry
 from svit_datasets.photos import is_safe_path
 from svit_datasets.validation.answers import repeats
-from svit_datasets.validation.layouts import PROFILES, Profile
+from svit_datasets.validation.layouts import PROFILES, Profile, without_image
 from svit_datasets.validation.record_rules import DESIGN, Coordinates, frame_of
 from svit_datasets.validation.screen import Texts, join_texts
 
@@ -45,7 +45,7 @@ def values_in_turn(entry: Entry) -> list[str] | None:
         return None
     values = [turn.value for turn in turns]
     if not profile.is_native:
-        values[0] = strip_image(values[0])
+        values[0] = without_image(values[0])
     return values
 
 

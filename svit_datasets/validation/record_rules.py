@@ -148,7 +148,8 @@ def _check_padding(text: Text, size_wh: Size) -> list[Finding]:
     """Return whether boxes that ``to-llava`` placed lie in the padding; of others nobody knows the frame."""
     count = count_in_padding(text.value, size_wh)
     mend = "check that the image's size is right and that the file was made with --coordinates padded"
-    return [finding(_IN_PADDING, f"{count} box{'es' * (count > 1)}", mend=mend)] if count else []
+    found = f"{count} box{'es' * (count > 1)} in {quote(text.value, limit=160)}"
+    return [finding(_IN_PADDING, found, mend=mend)] if count else []
 
 
 def frame_of(entry: Entry, coordinates: Coordinates) -> Frame:

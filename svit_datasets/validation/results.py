@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from types import TracebackType
 from typing import IO, Generic, TypeVar
 
 import msgspec
@@ -59,6 +60,7 @@ class _Spool(Generic[T]):
     def __init__(self, kind: type[T]) -> None:
         self._kind = kind
         self._file: IO[bytes] | None = None
+        self._is_closed = False
 
     def add(self, value: T) -> None:
         if self._file is None:
@@ -66,12 +68,15 @@ class _Spool(Generic[T]):
         self._file.write(encode_ascii(value) + b"\n")
 
     def __iter__(self) -> Iterator[T]:
+        if self._is_closed:
+            raise ValueError("these results are closed: go through them first, or keep them in a list")
         if self._file is not None:
             self._file.seek(0)
             for line in self._file:
                 yield msgspec.json.decode(line, type=self._kind)
 
     def close(self) -> None:
+        self._is_closed = True
         if self._file is not None:
             close_quietly(self._file)
             self._file = None
@@ -147,6 +152,14 @@ class Results:
         if fail_on not in SEVERITIES:
             return False
         return any(self.by_severity[severity] for severity in SEVERITIES[: SEVERITIES.index(fail_on) + 1])
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Free the disk that findings and changes are kept on."""

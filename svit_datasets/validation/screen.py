@@ -20,7 +20,7 @@ BREAK = "\0"  # stands before, between and behind the texts of a record
 # In RE2's language, where \s and \b know ASCII alone.
 _SPACE = r"[\s\x0b\x1c-\x1f\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]"
 _EDGES = rf"\x00{_SPACE}*\x00|\x00{_SPACE}|{_SPACE}\x00"
-_GARBLED = r"[\x{fffd}\x{c3}\x01-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{e2}\x{20ac}"
+_GARBLED = r"[\x{fffd}\x{c3}\x01-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{84}\x{86}-\x{9f}]|\x{e2}\x{20ac}"
 _TOKENS = r"</s>|<image>|ASSISTANT:|<s>|<unk>|<pad>|<im_"
 _WORDS = (
     r"(?i:captions?\b|descriptions?\b|\bmessages?\b|apologi|\bsorry\b"

@@ -11,7 +11,8 @@ SPECIAL_TOKENS = ("<s>", "<unk>", "<pad>", "<im_start>", "<im_end>", "<im_patch>
 _SPECIAL = re.compile("|".join(map(re.escape, SPECIAL_TOKENS)))
 # U+FFFD stands where a decoder gave up; the others are UTF-8 read as Windows-1252: what were quotes and accents.
 _GARBLED = re.compile(
-    "[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\u00e2\u20ac[\u0080-\u00bf\u0150-\u2122]|\u00c3[\u0080-\u00bf]"
+    "[\ufffd\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f]"
+    "|\u00e2\u20ac[\u0080-\u00bf\u0150-\u2122]|\u00c3[\u0080-\u00bf\u0192]"
 )
 _AROUND = 30
 

@@ -73,7 +73,7 @@ def walk(record: Any) -> Walked:
     >>> walk({"image": "vg/VG_100K/2.jpg", "conversations": turns}).pieces[1]
     'ASSISTANT: So.</s>'
     >>> walk({"image": "vg/VG_100K/2.jpg", "conversations": turns[:1]}).masked
-    '1 turns: the last has no answer'
+    '1 turn: the last has no answer'
     >>> [f.found for f in walk({"image": None, "conversations": turns}).found]
     ['null where a path is joined to the image folder']
     """
@@ -194,7 +194,8 @@ def _why(turns: Sequence[tuple[str, str]]) -> str:
     if any(_ROUND_END in value for value in values):
         return "</s> inside a text"
     if len(turns) % 2 or not turns:
-        return f"{len(turns)} turns: the last has no answer" if turns else "no turn that is kept"
+        count = f"{len(turns)} turn{'s' * (len(turns) > 1)}"
+        return f"{count}: the last has no answer" if turns else "no turn that is kept"
     return "' ASSISTANT: ' inside a text"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,11 +14,12 @@ from svit_datasets.errors import InputError, UsageError, choose
 from svit_datasets.findings import Finding, finding
 from svit_datasets.photos import Photos
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.rules import RULES
 from svit_datasets.validation.engine import examine
 from svit_datasets.validation.fixed_file import FixedFile
 from svit_datasets.validation.layouts import PROFILES
 from svit_datasets.validation.lengths import ESTIMATE, IMAGE_TOKENS, MODEL_MAX_LENGTH, Lengths, load_tokenizer
-from svit_datasets.validation.photo_rules import Looking
+from svit_datasets.validation.photo_rules import PHOTO_CODES, Looking
 from svit_datasets.validation.record_rules import Coordinates
 from svit_datasets.validation.results import Results, chosen_codes
 from svit_datasets.validation.trainer import check_file, check_trainer
@@ -26,6 +27,7 @@ from svit_datasets.writers import OutputSet
 
 TRAINERS = ("llava",)
 _UNUSABLE = "input-missing"
+_STOP_TRAINING = ("image-missing", "image-undecodable", "image-folder-differs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,13 @@ class Checks:
     ignore: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        words: tuple[object, ...] = (self.select, self.ignore)
+        if any(isinstance(word, str) for word in words):
+            raise UsageError("select and ignore: expected a tuple of codes, not one text")
+        if self.model_max_length < 1 or self.image_tokens < 0:
+            raise UsageError(
+                f"model_max_length={self.model_max_length}, image_tokens={self.image_tokens}: out of range"
+            )
         choose("coordinates", self.coordinates, ("padded", "original"))
         choose("look", self.look, ("decode", "header"))
         if self.trainer is not None:
@@ -100,6 +109,9 @@ def validate(
     checks = checks or Checks()
     given, roots = split_inputs(inputs), path_names(images)
     results = Results(chosen_codes(checks.select, checks.ignore))
+    if not given:
+        raise UsageError("inputs: none were given")
+    refuse_blind(checks, roots)
     if fix is not None and len(given) != 1:
         raise UsageError(f"{fix}: mends one input at a time; {len(given)} were given")
     if fix is not None and is_folder_of_files(given[0]):
@@ -113,7 +125,7 @@ def validate(
             trainer = _trainer(checks)
             entries = _read(given, checks, max_record_mb)
             for entry, found in examine(entries, coordinates=checks.coordinates, photos=photos, looking=checks.look):
-                kept_here = results.take(entry, [*found, *trainer(entry)])
+                kept_here = results.take(entry, [*found, *trainer(entry, found)])
                 if fixed is not None:
                     fixed.write(entry, kept_here)
             if fixed is not None:
@@ -125,11 +137,30 @@ def validate(
     return results
 
 
+def refuse_blind(checks: Checks, roots: Collection[str]) -> None:
+    """Raise ``UsageError`` where nothing that is selected can be found with what is given."""
+    selected = chosen_codes(checks.select, checks.ignore) if checks.select else frozenset()
+    needs = {
+        "--trainer llava": [code for code in selected if RULES[code].family == "trainer"] if not checks.trainer else [],
+        "--images ROOT": [code for code in selected if code in PHOTO_CODES] if not roots else [],
+    }
+    blind = [code for codes in needs.values() for code in codes]
+    if selected and all(code in blind or RULES[code].family == "images" for code in selected) and blind:
+        how = " and ".join(option for option, codes in needs.items() if codes)
+        raise UsageError(f"{', '.join(checks.select)}: found with {how} alone")
+
+
 def _read(given: list[Any], checks: Checks, max_record_mb: int) -> Iterator[Entry]:
     """Yield the records of all inputs; one that is damaged ends with a fault, and the next is read all the same."""
     for one in given:
+        count = 0
         try:
-            yield from read_entries(one, layout=checks.layout, task=checks.task, max_record_mb=max_record_mb)
+            for entry in read_entries(one, layout=checks.layout, task=checks.task, max_record_mb=max_record_mb):
+                count += 1
+                yield entry
+            if not count:
+                empty = finding("input-empty", "no record at all", file=str(one), expected="at least one record")
+                yield Entry(str(one), 0, "native", fault=empty)
         except InputError as error:
             if error.finding is None or error.finding.code == _UNUSABLE:
                 raise
@@ -146,7 +177,8 @@ class _Trainer:
         self._files: set[str] = set()
         self._stopped: set[str] = set()
 
-    def __call__(self, entry: Entry) -> Iterator[Finding]:
+    def __call__(self, entry: Entry, found: list[Finding]) -> Iterator[Finding]:
+        """Yield what becomes of an entry; ``found`` is what the other rules found, its photo among it."""
         if PROFILES[entry.layout].is_native:
             if entry.fault is None:
                 yield from check_trainer(entry, self._lengths, self._coordinates)
@@ -156,15 +188,22 @@ class _Trainer:
             whole = check_file(entry.file) if Path(entry.file).is_file() else None
             yield from [whole] if whole else []
         if entry.raw:
-            found = list(check_trainer(entry, self._lengths, self._coordinates))
-            if entry.fault is not None and found:
+            told = list(check_trainer(entry, self._lengths, self._coordinates))
+            if entry.fault is not None and told:
                 self._stopped.add(entry.file)
-            yield from found
+            yield from told
+            yield from (_of_photo(fault) for fault in found if fault.code in _STOP_TRAINING)
         elif entry.fault is not None and entry.fault.severity == "error" and entry.file not in self._stopped:
             yield finding("trainer-crash", f"a file that ends in a fault: {entry.fault.found}", file=entry.file)
 
 
-def _nothing(_entry: Entry) -> Iterator[Finding]:
+def _of_photo(fault: Finding) -> Finding:
+    """Return what a photo that cannot be opened does to the trainer."""
+    crash = finding("trainer-crash", f"a photo that cannot be opened: {fault.found}", path="$.image")
+    return crash.at(file=fault.file, record=fault.record, id=fault.id)
+
+
+def _nothing(_entry: Entry, _found: list[Finding]) -> Iterator[Finding]:
     return iter(())
 
 
