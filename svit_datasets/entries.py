@@ -31,6 +31,7 @@ _UNTOLD: Layout = "native"  # what a record is held against while nothing shows 
 _ANY_TASK: TaskName = "conversation"
 _NATIVE_KEY = re.compile(rb'\A\s*+\{\s*+"image_id"\s*+:')
 _ANYWHERE = re.compile(rb'"image_id"\s*+:')
+_LLAVA_TURN = re.compile(rb'"conversations"\s*+:\s*+\[\s*+\{\s*+"(?:from|value)"')
 _LLAVA_SIGN = re.compile(rb'"(?:image|id|model)"\s*+:|"human"')
 
 
@@ -71,6 +72,8 @@ def detect_layout(raw: bytes | memoryview) -> Layout | None:
     >>> [detect_layout(raw) for raw in (b'{"image_id": 5}', b'{"id": "5", "conversations": []}', b"null")]
     ['native', 'llava', None]
     """
+    if _LLAVA_TURN.search(raw):
+        return "llava"
     if _NATIVE_KEY.match(raw) or _ANYWHERE.search(raw):
         return "native"
     return "llava" if _LLAVA_SIGN.search(raw) else None
@@ -117,15 +120,38 @@ def read_entries(
         UsageError: An option has none of its values, or a table's task is not told.
         InputError: An input does not exist, or cannot be opened.
     """
+    for part in open_entries(inputs, layout=layout, task=task, max_record_mb=max_record_mb):
+        yield from part.entries
+
+
+class Part(NamedTuple):
+    """A file or table of an input: its name, its files, its task, and its records, read as they are asked for."""
+
+    name: str
+    files: tuple[str, ...]
+    task: TaskName | None
+    entries: Iterator[Entry]
+
+
+def open_entries(
+    inputs: Any,
+    *,
+    layout: Given = "auto",
+    task: str | None = None,
+    max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+) -> Iterator[Part]:
+    """Yield every file and table of the inputs, in order; arguments and errors are those of ``read_entries``."""
     choose("layout", layout, ("auto", *LAYOUTS))
     if task is not None and find_task(task) is None:
         raise UsageError(f"no task is called {task!r}; pass one of {', '.join(TASKS)}")
     for one in split_inputs(inputs):
         tables = None if str(one) == STDIN else open_tables(one, task)
         for table in tables or ():
-            yield from _read_table(table)
+            yield Part(table.name, table.files, table.task, _read_table(table))
         for text in _texts(one) if tables is None else ():
-            yield from _read_file(text, layout, task, max_record_mb)
+            told = text.member or told_task(text.name, task)
+            files = () if str(text.path) == STDIN else (str(text.path),)
+            yield Part(text.name, files, told, _read_file(text, layout, told, max_record_mb))
 
 
 def _texts(one: Any) -> list[Text]:
@@ -173,12 +199,11 @@ def told_task(name: str, task: str | None = None) -> TaskName | None:
         return None
 
 
-def _read_file(text: Text, layout: Given, task: str | None, max_record_mb: int) -> Iterator[Entry]:
+def _read_file(text: Text, layout: Given, task: TaskName | None, max_record_mb: int) -> Iterator[Entry]:
     name, decode = text.name, _Decoder(layout)
-    told = text.member or told_task(name, task)
     with open_source(text.path, member=text.member) as source, progress(name, source.total_bytes) as advance:
         for item in read_items(source, decode, max_record_mb=max_record_mb):
-            yield _entry(name, item, decode.layout or _UNTOLD, told)
+            yield _entry(name, item, decode.layout or _UNTOLD, task)
             advance(source.tell)
 
 

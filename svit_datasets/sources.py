@@ -85,10 +85,10 @@ def find_texts(path: Path) -> list[Text]:
 
     Args:
         path: A file; a zip that holds several tasks; or a folder with such files in it or under ``data/``: SVIT's
-            tasks where there are some, else every file of JSON.
+            tasks and every other file of JSON.
 
     Returns:
-        The files, each task once; none where a folder holds none.
+        The files: each task once, then every other JSON file but ``image_data.json``; none where a folder has none.
     """
     if not path.is_dir():
         return [Text(path, task) for task in _tasks_in(path)] or [Text(path)]
@@ -101,7 +101,8 @@ def find_texts(path: Path) -> list[Text]:
         if text.name != _ALL_TASKS or task.stem in _tasks_in(text):
             texts.append(Text(text, task.stem if text.name == _ALL_TASKS else None))
     files = sorted(p for p in path.iterdir() if p.name.endswith(_SUFFIXES[:-1]) and p.is_file())
-    return texts or [Text(p) for p in files if not p.name.startswith("image_data")]
+    others = (p for p in files if not p.name.startswith("image_data") and not find_task(p.name.split(".")[0]))
+    return [*texts, *(Text(p) for p in others)]
 
 
 def _tasks_in(path: Path) -> list[TaskName]:

@@ -99,7 +99,7 @@ FAULTY = [
     Fault("odd turns", row(("human", "a")), f"{PLACE} $.conversations: found 1 turns; expected an answer after every question; drop the last turn or add its answer: an odd number trains on zero tokens [turn-odd]"),
     Fault("empty value", row(("human", "a"), ("gpt", "")), f"{PLACE} $.conversations[1].value: found ''; {EMPTY_HINT}"),
     Fault("image token alone", row(("human", "<image>\n"), ("gpt", "b")), f"{PLACE} $.conversations[0].value: found ''; {EMPTY_HINT}"),
-    Fault("white space", row(("human", "a"), ("gpt", "\t")), f"{PLACE} $.conversations[1].value: found '\\t'; {EMPTY_HINT}"),
+    Fault("white space", row(("human", "a"), ("gpt", "\t")), f"{PLACE} $.conversations[1].value: found '\\t'; expected text; drop the pair: it says nothing [turn-empty]"),
     Fault("eos", row(("human", "a</s>"), ("gpt", "b")), f"{PLACE} $.conversations[0].value: found '</s>' in 'a</s>'; expected no </s> inside a text; take the token out: it makes the conversation train on zero tokens [token-eos]"),
     Fault("second image token", row(("human", "<image>\na"), ("gpt", "b <image>")), f"{PLACE} $.conversations[1].value: found '<image>' in 'b <image>'; expected no <image> inside a text; take the token out: two of them break the trainer's batch [token-image]"),
     Fault("assistant", row(("human", "a ASSISTANT: b"), ("gpt", "b")), f"{PLACE} $.conversations[0].value: found ' ASSISTANT: ' in 'a ASSISTANT: b'; expected no ' ASSISTANT: ' inside a text; reword it: it makes the conversation train on zero tokens [token-assistant]"),

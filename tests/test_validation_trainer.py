@@ -26,7 +26,7 @@ IMAGE, END, ANSWER = "<image>", "</s>", " ASSISTANT: "
 FAMILY = "trainer-"
 RECORDS = 2000
 LLAVA = Checks(layout="llava", trainer="llava")
-MEND = "mend it as the other findings on it say: "
+MEND = "mend the record: "
 PLAIN = "expected a plain JSON list; write one plain JSON list, as to-llava does [trainer-crash]"
 
 
@@ -216,7 +216,7 @@ def turns(*values: str, roles: Sequence[str] = ("human", "gpt")) -> list[dict[st
 
 
 CRASH = f"expected a record that the trainer reads; {MEND}training stops at it [trainer-crash]"
-ZERO = f"expected answers that are trained on; {MEND}the trainer masks all of it, with a warning that names no record [trainer-zero-tokens]"
+ZERO = f"expected answers that are trained on; {MEND}the trainer masks all of it, with a warning that names none [trainer-zero-tokens]"
 ASKED, TURNS = f"{IMAGE}\nWhy?", "$.conversations"
 TOLD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "null": ({"image": None, "conversations": turns(ASKED, "So.")}, [f"$.image: found null where a path is joined to the image folder; {CRASH}"]),

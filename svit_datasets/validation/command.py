@@ -55,7 +55,7 @@ def validate(inputs: tuple[str, ...], **given: Any) -> None:
     """
     from svit_datasets.errors import UsageError
     from svit_datasets.validation.explain import explain_code, explain_record
-    from svit_datasets.validation.validate import Checks
+    from svit_datasets.validation.validate import Checks, refuse_fix
     from svit_datasets.validation.validate import validate as run
 
     checks = Checks(
@@ -73,13 +73,15 @@ def validate(inputs: tuple[str, ...], **given: Any) -> None:
         return
     if not inputs:
         raise UsageError("no INPUT: name a file, a folder of files or a table")
-    refuse_clash(given["report"], given["fix"], inputs, overwrite=given["overwrite"])
+    refuse_fix(given["fix"], list(inputs))
+    read = _files(inputs, given)
+    refuse_clash(given["report"], given["fix"], read, overwrite=given["overwrite"])
     results = run(
         inputs, images=given["images"], checks=checks, fix=given["fix"],
         overwrite=given["overwrite"], max_record_mb=given["max_record_mb"],
     )  # fmt: skip
     try:
-        _tell(results, inputs, checks, given)
+        _tell(results, inputs, read, checks, given)
     finally:
         results.close()
     if results.is_failed(given["fail_on"]):
@@ -90,7 +92,7 @@ def _words(given: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word.strip() for words in given for word in words.split(",") if word.strip())
 
 
-def refuse_clash(report: str | None, fix: str | None, inputs: tuple[str, ...], *, overwrite: bool) -> None:
+def refuse_clash(report: str | None, fix: str | None, inputs: list[str], *, overwrite: bool) -> None:
     """Raise ``UsageError`` before a long run where an output could not be written as it is named."""
     from svit_datasets.errors import UsageError
     from svit_datasets.writers import is_same, refuse_target
@@ -102,7 +104,15 @@ def refuse_clash(report: str | None, fix: str | None, inputs: tuple[str, ...], *
         raise UsageError(f"{report}: is named for two outputs; name another")
 
 
-def _tell(results: Results, inputs: tuple[str, ...], checks: Checks, given: dict[str, Any]) -> None:
+def _files(inputs: tuple[str, ...], given: dict[str, Any]) -> list[str]:
+    """Return what is read, and so must not be written over."""
+    from svit_datasets.entries import open_entries
+
+    parts = open_entries(inputs, layout=given["layout"], task=given["task"])
+    return [*(file for part in parts for file in part.files), *given["images"]]
+
+
+def _tell(results: Results, inputs: tuple[str, ...], read: list[str], checks: Checks, given: dict[str, Any]) -> None:
     from svit_datasets.validation.json_output import to_json
     from svit_datasets.validation.sarif import to_sarif
     from svit_datasets.validation.text_output import summary
@@ -112,7 +122,7 @@ def _tell(results: Results, inputs: tuple[str, ...], checks: Checks, given: dict
         "json": lambda: to_json(results, inputs, checks),
         "sarif": lambda: to_sarif(results),
     }
-    with OutputSet(inputs=inputs, overwrite=given["overwrite"]) as outputs:
+    with OutputSet(inputs=read, overwrite=given["overwrite"]) as outputs:
         wanted = [(given["report"], "json")] if given["report"] is not None else []
         wanted += [("-", given["output"])] if given["output"] in documents else []
         for target, kind in wanted:

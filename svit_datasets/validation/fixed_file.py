@@ -36,6 +36,7 @@ class FixedFile:
             before = bytes(entry.raw[:200]).decode("utf-8", "replace") or entry.fault.found
             if entry.fault.severity == "error":
                 place = entry.file, entry.number, entry.id, "$"
+                self._results.left_out += 1
                 self._results.change([Change(entry.fault.code, before, None, *place)])
             return
         raw, changes = mend(entry, found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,67 +73,79 @@ def mend(entry: Entry, found: Collection[Finding]) -> Mended:
     """
     wanted: dict[str, set[str]] = {}
     for fault in found:
-        if fault.code in MENDED:
+        if fault.code in MENDED and (fault.code not in DROPPED or fault.severity == "error"):
             wanted.setdefault(fault.path, set()).add(fault.code)
     if not wanted or entry.fault is not None:
         return Mended(bytes(entry.raw), [])
     record = _OBJECT.decode(entry.raw)
-    changes: list[Change] = []
+    encode = encode_ascii if bytes(entry.raw).isascii() else msgspec.json.encode
+    mender = _Mender(entry, wanted, encode)
     conversations = [dict(c) for c in _LIST.decode(record["conversations"])]
-    kept = _native(conversations, entry, wanted, changes) if PROFILES[entry.layout].is_native else None
-    if kept is None:
-        kept = _turns(conversations, entry, "$.conversations", wanted, changes)
-    if not changes:
+    if PROFILES[entry.layout].is_native:
+        kept = mender.conversations(conversations)
+    else:
+        kept = mender.turns(conversations, "$.conversations")
+    if not mender.changes:
         return Mended(bytes(entry.raw), [])
-    raw = msgspec.json.encode({**record, "conversations": kept})
-    return Mended(raw if kept else None, changes)
+    raw = encode({**record, "conversations": kept})
+    return Mended(raw if kept else None, mender.changes)
 
 
-def _native(
-    conversations: list[_Object], entry: Entry, wanted: dict[str, set[str]], changes: list[Change]
-) -> list[_Object]:
-    kept = []
-    for i, conversation in enumerate(conversations):
-        turns = [dict(t) for t in _LIST.decode(conversation["content"])]
-        left = _turns(turns, entry, PROFILES[entry.layout].path(i), wanted, changes)
-        if left or not turns:
-            kept.append({**conversation, "content": left})
-    return kept
+class _Mender:
+    """Mends the turns of one record and takes down what it changes.
 
+    Texts are written in ASCII where their record is, for LLaVA opens files without an encoding.
+    """
 
-def _turns(
-    turns: list[_Object], entry: Entry, path: str, wanted: dict[str, set[str]], changes: list[Change]
-) -> list[_Object]:
-    """Return the turns that are left, with their texts mended; a pair goes with its broken answer."""
-    kept: list[_Object] = []
-    has_lost_image = ""
-    for i, turn in enumerate(turns):
-        place = f"{path}[{i}].value"
-        codes, value = wanted.get(place, set()), msgspec.json.decode(turn["value"], type=str)
-        broken = next((code for code in DROPPED if code in codes), None)
-        if broken and kept:
-            question = kept.pop()
-            if not PROFILES[entry.layout].is_native and IMAGE_TOKEN in msgspec.json.decode(question["value"], type=str):
-                has_lost_image = broken
-            changes.append(_change(entry, broken, value, None, place))
-            continue
-        for code, after in _mend_text(value, codes):
-            changes.append(_change(entry, code, value, after, place))
-            value = after
-        if has_lost_image and not kept and IMAGE_TOKEN not in value:
-            changes.append(_change(entry, has_lost_image, value, f"{_HEAD}{value}", place))
-            value, codes = f"{_HEAD}{value}", {has_lost_image}
-        kept.append({**turn, "value": _encode(value, entry)} if codes else turn)
-    return kept
+    def __init__(self, entry: Entry, wanted: dict[str, set[str]], encode: Callable[[Any], bytes]) -> None:
+        self._entry, self._wanted, self._encode = entry, wanted, encode
+        self._question, _ = PROFILES[entry.layout].roles
+        self.changes: list[Change] = []
 
+    def conversations(self, conversations: list[_Object]) -> list[_Object]:
+        """Return the conversations of a native record that are left."""
+        kept = []
+        for i, conversation in enumerate(conversations):
+            turns = [dict(t) for t in _LIST.decode(conversation["content"])]
+            left = self.turns(turns, PROFILES[self._entry.layout].path(i))
+            if left or not turns:
+                kept.append({**conversation, "content": left})
+        return kept
 
-def _encode(value: str, entry: Entry) -> Raw:
-    """Return a text as JSON, in ASCII where its record is: LLaVA opens files without an encoding."""
-    return Raw(encode_ascii(value) if bytes(entry.raw).isascii() else msgspec.json.encode(value))
+    def turns(self, turns: list[_Object], path: str) -> list[_Object]:
+        """Return the turns that are left, with their texts mended; a broken answer goes with its question."""
+        values = [msgspec.json.decode(turn["value"], type=str) for turn in turns]
+        roles = [msgspec.json.decode(turn["from"]) for turn in turns]
+        dropped: dict[int, str] = {}
+        for i in range(1, len(turns)):
+            broken = next((code for code in DROPPED if code in self._wanted.get(f"{path}[{i}].value", ())), None)
+            if broken and roles[i - 1] == self._question and i - 1 not in dropped:
+                dropped |= {i - 1: broken, i: broken}
+        kept, token = [], self._lost_token(values, dropped)
+        for i, turn in enumerate(turns):
+            place, value = f"{path}[{i}].value", values[i]
+            if i in dropped:
+                self._take(dropped[i], value, None, place)
+                continue
+            for code, after in _mend_text(value, self._wanted.get(place, set())):
+                self._take(code, value, after, place)
+                value = after
+            if token and roles[i] == self._question:
+                self._take(token, value, f"{_HEAD}{value}", place)
+                value, token = f"{_HEAD}{value}", ""
+            kept.append(turn if value == values[i] else {**turn, "value": Raw(self._encode(value))})
+        return kept
 
+    def _lost_token(self, values: list[str], dropped: dict[int, str]) -> str:
+        """Return the code whose mend takes the record's only ``<image>`` away, '' where one is left or none was."""
+        if PROFILES[self._entry.layout].is_native:
+            return ""
+        at = [i for i, value in enumerate(values) if IMAGE_TOKEN in value]
+        return dropped[at[0]] if at and all(i in dropped for i in at) else ""
 
-def _change(entry: Entry, code: str, before: str, after: str | None, path: str) -> Change:
-    return Change(code, before, after, entry.file, entry.number, entry.id, path)
+    def _take(self, code: str, before: str, after: str | None, path: str) -> None:
+        entry = self._entry
+        self.changes.append(Change(code, before, after, entry.file, entry.number, entry.id, path))
 
 
 def _mend_text(value: str, codes: set[str]) -> Iterator[tuple[str, str]]:
@@ -167,7 +179,7 @@ def swap_corners(text: str) -> str:
 
     def swap(box: list[str]) -> list[str]:
         (x1, x2), (y1, y2) = (sorted(box[i::2], key=float) for i in (0, 1))
-        return [x1, y1, x2, y2]
+        return box if _is_pixels(box) else [x1, y1, x2, y2]
 
     return _rewrite(text, swap)
 
@@ -183,10 +195,15 @@ def clip_boxes(text: str) -> str:
 
     def clip(box: list[str]) -> list[str]:
         inside = [c if float(c) <= 1 else "1" for c in box]
-        is_lost = any(inside[i] == inside[i + 2] and float(box[i]) != float(box[i + 2]) for i in (0, 1))
-        return box if is_lost or max(map(float, box)) >= _PIXELS else inside
+        is_lost = any(float(inside[i]) == float(inside[i + 2]) and float(box[i]) != float(box[i + 2]) for i in (0, 1))
+        return box if is_lost or _is_pixels(box) else inside
 
     return _rewrite(text, clip)
+
+
+def _is_pixels(box: list[str]) -> bool:
+    """Tell whether a box has numbers of 2 and more: pixels, or a list that is no box at all."""
+    return max(map(float, box)) >= _PIXELS
 
 
 def _rewrite(text: str, change: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -159,8 +160,7 @@ def check_length(pieces: Sequence[str], lengths: Lengths, *, has_image: bool) ->
     total = count(prompt)
     if total <= lengths.limit:
         return None
-    begun = ("".join(pieces[:turn]) for turn in range(1, len(pieces)))
-    turn = next((i for i, text in enumerate(begun, 1) if count(text) > lengths.limit), len(pieces))
+    turn = 1 + bisect_left(range(1, len(pieces)), True, key=lambda n: count("".join(pieces[:n])) > lengths.limit)
     about, image = (
         "" if lengths.counter.is_exact else "about ",
         " with the image" * (has_image and IMAGE_TOKEN in prompt),

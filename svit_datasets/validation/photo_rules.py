@@ -85,9 +85,11 @@ class PhotoRules:
             yield finding("image-unknown", str(image_id))
 
     def _open(self, entry: Entry, place: Place) -> tuple[Picture | None, list[Finding]]:
+        size_wh = read_size(place.open)  # before all of it is read: it may be no picture, and large
+        if isinstance(size_wh, Finding):
+            return None, [size_wh]
         if self._looking != "decode":
-            size_wh = read_size(place.open)
-            return (None, [size_wh]) if isinstance(size_wh, Finding) else (Picture(size_wh), [])
+            return Picture(size_wh), []
         data = read_bytes(place.open)
         picture = data if isinstance(data, Finding) else read_picture(lambda: BytesIO(data))
         if isinstance(data, Finding) or isinstance(picture, Finding):

@@ -18,6 +18,7 @@ from svit_datasets.validation.record_rules import DESIGN, Coordinates, frame_of
 from svit_datasets.validation.screen import Texts, join_texts
 
 _decode = msgspec.json.Decoder().decode
+_LARGEST_BYTES = 4 << 20  # the screen takes up to 160 bytes of memory a byte of text
 _DESIGN_TURNS = {task: [2 * pairs] * conversations for task, (conversations, pairs) in DESIGN.items()}
 
 
@@ -70,7 +71,7 @@ def texts_to_screen(
     >>> texts_to_screen(entry._replace(raw=b"{}"), ["Why?", "So."], None, "padded")
     """
     profile = PROFILES[entry.layout]
-    if entry.fault is not None or values is None or not _fits_schema(entry, profile):
+    if entry.fault is not None or values is None or len(entry.raw) > _LARGEST_BYTES or not _fits_schema(entry, profile):
         return None
     if not profile.is_native and not _is_image_in_place(entry, values):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -73,7 +74,13 @@ class _Spool(Generic[T]):
         if self._file is not None:
             self._file.seek(0)
             for line in self._file:
-                yield msgspec.json.decode(line, type=self._kind)
+                yield self._decode(line)
+
+    def _decode(self, line: bytes) -> T:
+        try:
+            return msgspec.json.decode(line, type=self._kind)
+        except msgspec.DecodeError:  # the name of a file that is not UTF-8
+            return msgspec.convert(json.loads(line), self._kind)
 
     def close(self) -> None:
         self._is_closed = True
@@ -95,6 +102,7 @@ class Results:
         by_severity: How often each severity.
         examples: The first findings of each code.
         changed: How often each code was mended.
+        left_out: Records, or rests of files, that a mended file does not hold because they cannot be read.
         outputs: Files written, with their numbers of records.
     """
 
@@ -106,6 +114,7 @@ class Results:
         self.by_severity: Counter[Severity] = Counter()
         self.examples: dict[str, list[Finding]] = {}
         self.changed: Counter[str] = Counter()
+        self.left_out = 0
         self.outputs: dict[str, int] = {}
         self._found, self._changes = _Spool(Finding), _Spool(Change)
 
@@ -145,12 +154,16 @@ class Results:
     def is_failed(self, fail_on: str) -> bool:
         """Tell whether something as grave as ``fail_on`` or graver was found; ``never`` is graver than all.
 
+        A mended file that lacks what could not be read has failed, whatever was looked for.
+
         >>> results = Results(chosen_codes())
         >>> results.is_failed("note")
         False
         """
         if fail_on not in SEVERITIES:
             return False
+        if self.left_out:
+            return True
         return any(self.by_severity[severity] for severity in SEVERITIES[: SEVERITIES.index(fail_on) + 1])
 
     def __enter__(self) -> Results:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from svit_datasets.findings import printable
 from svit_datasets.rules import FAMILIES, RULES, SEVERITIES
 from svit_datasets.validation.results import EXAMPLES, Results
 
@@ -71,6 +72,10 @@ def changes_of(results: Results, fix: object) -> Iterator[Line]:
         return
     told = ", ".join(f"{count:,} {code}" for code, count in results.changed.most_common())
     written = results.outputs[str(fix)]
-    yield Line(f"fix: wrote {fix} ({written:,} record{'s' * (written != 1)}); changed: {told or 'nothing'}", "title")
+    yield Line(
+        printable(f"fix: wrote {fix} ({written:,} record{'s' * (written != 1)}); changed: {told or 'nothing'}"), "title"
+    )
+    if results.left_out:
+        yield Line(f"  {results.left_out:,} left out, for they cannot be read", "error")
     if told:
         yield Line("  --report FILE lists every change", "faint")

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from svit_datasets.containers import STDIN, path_names
-from svit_datasets.entries import Entry, Given, is_folder_of_files, read_entries, split_inputs
+from svit_datasets.containers import path_names
+from svit_datasets.entries import Entry, Given, Layout, Part, is_folder_of_files, open_entries, split_inputs
 from svit_datasets.errors import InputError, UsageError, choose
 from svit_datasets.findings import Finding, finding
 from svit_datasets.photos import Photos
@@ -27,6 +27,7 @@ from svit_datasets.writers import OutputSet
 
 TRAINERS = ("llava",)
 _UNUSABLE = "input-missing"
+_PACKED = (".gz", ".zip")
 _STOP_TRAINING = ("image-missing", "image-undecodable", "image-folder-differs")
 
 
@@ -112,19 +113,18 @@ def validate(
     if not given:
         raise UsageError("inputs: none were given")
     refuse_blind(checks, roots)
-    if fix is not None and len(given) != 1:
-        raise UsageError(f"{fix}: mends one input at a time; {len(given)} were given")
-    if fix is not None and is_folder_of_files(given[0]):
-        raise UsageError(f"{fix}: mends one file at a time; {given[0]} holds several")
-    kept = [str(one) for one in given if isinstance(one, str | Path) and str(one) != STDIN]
+    refuse_fix(fix, given)
+    parts = list(open_entries(inputs, layout=checks.layout, task=checks.task, max_record_mb=max_record_mb))
+    kept = [file for part in parts for file in part.files]
     try:
         with ExitStack() as stack:
             outputs = stack.enter_context(OutputSet(inputs=[*kept, *roots], overwrite=overwrite))
             fixed = None if fix is None else FixedFile(outputs.open(fix), results)
             photos = stack.enter_context(Photos(roots, add=lambda fault: results.add([fault])))
             trainer = _trainer(checks)
-            entries = _read(given, checks, max_record_mb)
-            for entry, found in examine(entries, coordinates=checks.coordinates, photos=photos, looking=checks.look):
+            for entry, found in examine(
+                _read(parts), coordinates=checks.coordinates, photos=photos, looking=checks.look
+            ):
                 kept_here = results.take(entry, [*found, *trainer(entry, found)])
                 if fixed is not None:
                     fixed.write(entry, kept_here)
@@ -137,6 +137,18 @@ def validate(
     return results
 
 
+def refuse_fix(fix: str | Path | None, given: list[Any]) -> None:
+    """Raise ``UsageError`` where the mended file could not be what it is asked to be."""
+    if fix is None:
+        return
+    if len(given) != 1:
+        raise UsageError(f"{fix}: mends one input at a time; {len(given)} were given")
+    if str(fix).endswith(_PACKED):
+        raise UsageError(f"{fix}: a mended file is not packed; name a .json or .jsonl")
+    if is_folder_of_files(given[0]):
+        raise UsageError(f"{fix}: mends one file at a time; {given[0]} holds several")
+
+
 def refuse_blind(checks: Checks, roots: Collection[str]) -> None:
     """Raise ``UsageError`` where nothing that is selected can be found with what is given."""
     selected = chosen_codes(checks.select, checks.ignore) if checks.select else frozenset()
@@ -144,27 +156,28 @@ def refuse_blind(checks: Checks, roots: Collection[str]) -> None:
         "--trainer llava": [code for code in selected if RULES[code].family == "trainer"] if not checks.trainer else [],
         "--images ROOT": [code for code in selected if code in PHOTO_CODES] if not roots else [],
     }
-    blind = [code for codes in needs.values() for code in codes]
-    if selected and all(code in blind or RULES[code].family == "images" for code in selected) and blind:
+    blind = {code for codes in needs.values() for code in codes}
+    if selected and selected <= blind:
         how = " and ".join(option for option, codes in needs.items() if codes)
         raise UsageError(f"{', '.join(checks.select)}: found with {how} alone")
 
 
-def _read(given: list[Any], checks: Checks, max_record_mb: int) -> Iterator[Entry]:
-    """Yield the records of all inputs; one that is damaged ends with a fault, and the next is read all the same."""
-    for one in given:
+def _read(parts: Iterable[Part]) -> Iterator[Entry]:
+    """Yield the records of all files; one that is damaged ends with a fault, and the next is read all the same."""
+    for part in parts:
+        layout: Layout = "llava" if part.task is None else "native"
         count = 0
         try:
-            for entry in read_entries(one, layout=checks.layout, task=checks.task, max_record_mb=max_record_mb):
+            for entry in part.entries:
                 count += 1
                 yield entry
             if not count:
-                empty = finding("input-empty", "no record at all", file=str(one), expected="at least one record")
-                yield Entry(str(one), 0, "native", fault=empty)
+                empty = finding("input-empty", "no record at all", file=part.name, expected="at least one record")
+                yield Entry(part.name, 0, layout, fault=empty)
         except InputError as error:
             if error.finding is None or error.finding.code == _UNUSABLE:
                 raise
-            yield Entry(str(one), 0, "native", fault=error.finding)
+            yield Entry(part.name, 0, layout, fault=error.finding)
 
 
 class _Trainer:
