@@ -64,7 +64,8 @@ def findings_page() -> str:
         NOTE,
         "Every fault has a code. In conversions an *error* follows `--on-error`, a *warning* and a *note* never stop a",
         "run; in `validate` they decide about the exit status, by `--fail-on`. `validate --explain CODE` tells of one.",
-        "A JSON example is a record, or several; what cannot be seen in a record is told in words.",
+        "A JSON example is a record, or several, or the whole of a file; some take `--task` or a size. What cannot be",
+        "seen there is told in words. In LLaVA files `duplicate-id` is a note: no trainer reads ids.",
     ]
     for family, title in FAMILIES.items():
         codes = {code: rule for code, rule in RULES.items() if rule.family == family}
