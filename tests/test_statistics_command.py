@@ -17,7 +17,7 @@ from svit_datasets.errors import InputError, UsageError
 from svit_datasets.statistics.command import stats
 from svit_datasets.statistics.gather import stats as count
 from svit_datasets.statistics.measures import MEASURES, RANKS
-from svit_datasets.statistics.summary import Counts
+from svit_datasets.statistics.told import Counts
 from tests.helpers_cli import DONE, FAULTS, SAMPLE, record
 
 TASKS = ["conversation", "complex_reasoning", "referring_qa", "detail_description"]
@@ -135,10 +135,10 @@ def test_what_cannot_be_read_is_counted_said_and_ends_with_1() -> None:
     )
     assert lines[20:] == [
         "... and 6 more: record-shape 26",
-        "stats: 2 records, 1 pairs; wrote s.html",
+        "stats: 2 records, 1 pair; wrote s.html",
     ]
     assert "26 faults kept records, or rests of files, from being read: they are in no count." in whole["notes"]
-    assert "1 questions belong to no pair: a pair is a question and the answer right behind it." in whole["notes"]
+    assert "1 question belongs to no pair: a pair is a question and the answer right behind it." in whole["notes"]
 
 
 def test_a_note_about_a_file_is_told_and_costs_nothing() -> None:

@@ -20,7 +20,8 @@ from svit_datasets.findings import finding
 from svit_datasets.statistics.gather import stats
 from svit_datasets.statistics.page import make_page
 from svit_datasets.statistics.plots import ticks_to
-from svit_datasets.statistics.summary import Summary, summarise
+from svit_datasets.statistics.summary import summarise
+from svit_datasets.statistics.told import Summary
 from tests.browser import start_browser
 from tests.helpers_cli import SAMPLE, record
 

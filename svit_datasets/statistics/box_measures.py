@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from svit_datasets.boxes import Size, unpad_tables
+from svit_datasets.boxes import Size, padded_axes, unpad_tables
 from svit_datasets.statistics.counters import Integers
+from svit_datasets.validation.box_screen import Frame as FrameName
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,26 +18,51 @@ STEPS_AN_OCTAVE = 100
 _OCTAVES = 6
 _LIMIT = _OCTAVES * STEPS_AN_OCTAVE
 _BUFFERED = 1 << 16
-REASONS = ("outside", "inverted", "empty", "area_unknown", "aspect_unknown")
+_FAULTS = ("outside", "inverted", "empty", "in_padding")
+REASONS = (*_FAULTS, "frame_unknown", "area_unknown", "aspect_unknown")
 
 
 class Frame(NamedTuple):
     """The frame that boxes are in, and what is known of its image.
 
     Attributes:
-        is_padded: Whether they are fractions of the padded square, not of the image.
+        kind: ``original`` where they are fractions of the image, ``padded`` where they are fractions of the padded
+            square, ``unknown`` where nothing tells of what.
         size_wh: Size of the image in pixels; None where nothing tells.
     """
 
-    is_padded: bool
+    kind: FrameName
     size_wh: Size | None
 
     @property
     def shape(self) -> float | None:
-        """Width of the frame over its height: 1 for the square; None where nothing tells."""
-        if self.is_padded:
+        """Width of the frame over its height: 1 for the square; None where nothing tells.
+
+        >>> [Frame(kind, (640, 320)).shape for kind in ("original", "padded", "unknown")]
+        [2.0, 1.0, None]
+        """
+        if self.kind == "padded":
             return 1.0
-        return None if self.size_wh is None else self.size_wh[0] / self.size_wh[1]
+        return None if self.kind == "unknown" or self.size_wh is None else self.size_wh[0] / self.size_wh[1]
+
+    @property
+    def tells_areas(self) -> bool:
+        """Whether areas in fractions of the image can be known."""
+        return self.kind == "original" or (self.kind == "padded" and self.size_wh is not None)
+
+    @property
+    def image_xyxy(self) -> tuple[float, float, float, float]:
+        """Where the image lies, in fractions of the frame; the whole frame where nothing tells.
+
+        >>> Frame("padded", (640, 480)).image_xyxy
+        (0.0, 0.125, 1.0, 0.875)
+        """
+        if self.kind != "padded" or self.size_wh is None:
+            return 0.0, 0.0, 1.0, 1.0
+        x, y = padded_axes(self.size_wh)
+        x1, y1 = (axis.offset_px / axis.side_px for axis in (x, y))
+        x2, y2 = ((axis.offset_px + axis.length_px) / axis.side_px for axis in (x, y))
+        return x1, y1, x2, y2
 
 
 def area_keys(areas: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -79,12 +105,12 @@ class BoxCounts:
     """Areas and shapes of boxes, and why some have none.
 
     >>> counts = BoxCounts()
-    >>> counts.add(["0.25", "0.125", "0.75", "0.875"], Frame(True, (640, 480)))
+    >>> counts.add(["0.25", "0.125", "0.75", "0.875"], Frame("padded", (640, 480)))
     >>> counts.area.counts, counts.aspect.counts
     (Counter({500000: 1}), Counter({-59: 1}))
     """
 
-    __slots__ = ("_area", "_aspect", "_frames", "_moved", "_numbers", "_unmeasured")
+    __slots__ = ("_area", "_aspect", "_frames", "_moved", "_numbers", "_times", "_unmeasured")
 
     def __init__(self) -> None:
         self._area, self._aspect = Integers(), Integers()
@@ -94,7 +120,8 @@ class BoxCounts:
     def _clear(self) -> None:
         self._numbers: list[float] = []
         self._moved: list[float] = []  # the same in fractions of the image, where that is known
-        self._frames: list[tuple[int, float, bool]] = []  # boxes, shape, whether areas are known
+        self._times: list[int] = []  # boxes of each frame
+        self._frames: list[tuple[float, ...]] = []  # shape, whether frame and areas are known, image_xyxy
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoxCounts):
@@ -137,9 +164,11 @@ class BoxCounts:
         """
         numbers = list(map(float, coordinates))
         self._numbers += numbers
-        self._moved += _on_image(coordinates, numbers, frame.size_wh) if frame.is_padded and frame.size_wh else numbers
-        is_known = not frame.is_padded or frame.size_wh is not None
-        self._frames.append((len(numbers) // 4, frame.shape or math.nan, is_known))
+        is_moved = frame.kind == "padded" and frame.size_wh is not None
+        self._moved += _on_image(coordinates, numbers, frame.size_wh) if is_moved and frame.size_wh else numbers
+        self._times.append(len(numbers) // 4)
+        is_known = frame.kind != "unknown"
+        self._frames.append((frame.shape or math.nan, is_known, frame.tells_areas, *frame.image_xyxy))
         if len(self._numbers) >= _BUFFERED:
             self._fold()
 
@@ -151,18 +180,19 @@ class BoxCounts:
         # what is beyond 1 is outside, however far
         boxes_xyxy = np.minimum(np.array(self._numbers), 2).reshape(-1, 4)
         moved_xyxy = np.array(self._moved).reshape(-1, 4)
-        times, shapes, known = (np.array(column) for column in zip(*self._frames, strict=True))
-        shapes, is_known = np.repeat(shapes, times), np.repeat(known, times)
+        frames = np.repeat(np.array(self._frames, np.float64), self._times, axis=0)
+        shapes, is_known, has_area, images_xyxy = frames[:, 0], frames[:, 1] == 1, frames[:, 2] == 1, frames[:, 3:]
         self._clear()
-        reasons = _reasons(boxes_xyxy)
-        is_good = reasons == len(REASONS)
-        self._count(self._area, area_keys(_area(moved_xyxy[is_good & is_known])))
-        self._unmeasured["area_unknown"] += int((is_good & ~is_known).sum())
+        reasons = _reasons(boxes_xyxy, images_xyxy)
+        self._unmeasured["frame_unknown"] += int(((reasons == len(REASONS)) & ~is_known).sum())
+        is_good = (reasons == len(REASONS)) & is_known
+        self._count(self._area, area_keys(_area(moved_xyxy[is_good & has_area])))
+        self._unmeasured["area_unknown"] += int((is_good & ~has_area).sum())
         has_shape = is_good & ~np.isnan(shapes)
         wide, high = (boxes_xyxy[has_shape, side + 2] - boxes_xyxy[has_shape, side] for side in (0, 1))
         self._count(self._aspect, aspect_keys(wide / high * shapes[has_shape]))
         self._unmeasured["aspect_unknown"] += int((is_good & np.isnan(shapes)).sum())
-        for i, reason in enumerate(REASONS[:3]):
+        for i, reason in enumerate(_FAULTS):
             self._unmeasured[reason] += int((reasons == i).sum())
 
     @staticmethod
@@ -192,10 +222,11 @@ def _area(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.float64]:
     return area
 
 
-def _reasons(boxes_xyxy: NDArray[np.float64]) -> NDArray[np.int64]:
+def _reasons(boxes_xyxy: NDArray[np.float64], images_xyxy: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the index in ``REASONS`` of what is wrong with each box, their number where nothing is."""
     import numpy as np
 
     x1, y1, x2, y2 = boxes_xyxy.T
-    wrong = [boxes_xyxy.max(axis=1) > 1, (x1 > x2) | (y1 > y2), (x1 == x2) | (y1 == y2)]
+    is_beside = (boxes_xyxy[:, 2:] <= images_xyxy[:, :2]) | (boxes_xyxy[:, :2] >= images_xyxy[:, 2:])
+    wrong = [boxes_xyxy.max(axis=1) > 1, (x1 > x2) | (y1 > y2), (x1 == x2) | (y1 == y2), is_beside.any(axis=1)]
     return np.select(wrong, range(len(wrong)), len(REASONS))

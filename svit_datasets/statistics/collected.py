@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding
@@ -16,10 +16,11 @@ from svit_datasets.statistics.image_counts import ImageCounts
 from svit_datasets.statistics.texts import Openings, Phrases, count_words
 
 if TYPE_CHECKING:
-    from svit_datasets.statistics.summary import Summary
+    from svit_datasets.statistics.told import Summary
 
 SHOWN = 20
 UNKNOWN_TASK = "unknown"
+Coordinates = Literal["padded", "original"]
 
 
 @dataclass
@@ -119,7 +120,7 @@ class Statistics:
 
     Attributes:
         inputs: The inputs as they were named.
-        coordinates: The frame that boxes of LLaVA files were taken to be in.
+        coordinates: The frame that boxes of LLaVA records made by ``to-llava`` were taken to be in.
         tokens: Name of the tokenizer, ``estimate`` where there was none, '' where nothing counted tokens.
         is_estimate: Whether the numbers of tokens are estimates.
         layouts: Records read, by their layout.
@@ -130,7 +131,7 @@ class Statistics:
     """
 
     inputs: list[str] = field(default_factory=list)
-    coordinates: str = "padded"
+    coordinates: Coordinates = "padded"
     tokens: str = ""
     is_estimate: bool = False
     layouts: Counter[str] = field(default_factory=Counter)

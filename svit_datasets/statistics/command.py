@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from svit_datasets.statistics.wording import amount
+
 if TYPE_CHECKING:
-    from svit_datasets.statistics.summary import Summary
+    from svit_datasets.statistics.told import Summary
 
 _TASKS = ("conversation", "complex_reasoning", "referring_qa", "detail_description", "referring", "detail")
 _IMAGES = "Photos or image_data.json, as in to-llava: they tell the sizes that areas and shapes of boxes need."
-_COORDINATES = "Frame of the boxes in LLaVA files: the square that images are padded to, or the image itself."
+_COORDINATES = (
+    "Frame of the boxes in LLaVA files that to-llava made: the square that images are padded to, or the image itself."
+)
 _TOKENIZER = (
     "Count tokens with this: a folder with tokenizer.json, or a name on the Hub. Without it they are estimated."
 )
@@ -91,6 +95,7 @@ def _close(told: Summary, html: str | None) -> None:
     if more:
         click.echo(f"... and {more:,} more: {', '.join(f'{code} {n:,}' for code, n in told.faults.items())}", err=True)
     wrote = f"; wrote {html}" if html else ""
-    click.echo(f"stats: {told.all.counts.records:,} records, {told.all.counts.pairs:,} pairs{wrote}", err=True)
+    counts = told.all.counts
+    click.echo(f"stats: {amount(counts.records, 'record')}, {amount(counts.pairs, 'pair')}{wrote}", err=True)
     if told.unreadable:
         sys.exit(1)

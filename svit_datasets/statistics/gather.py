@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size
@@ -17,11 +17,11 @@ from svit_datasets.image_files import read_size
 from svit_datasets.photos import Photos
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.statistics.box_measures import Frame
-from svit_datasets.statistics.collected import Statistics
+from svit_datasets.statistics.collected import Coordinates, Statistics
 from svit_datasets.statistics.held import hold
+from svit_datasets.validation.layouts import PROFILES
 from svit_datasets.validation.lengths import ESTIMATE, load_tokenizer
-
-Coordinates = Literal["padded", "original"]
+from svit_datasets.validation.record_rules import frame_of
 
 
 def stats(
@@ -42,7 +42,7 @@ def stats(
         task: Task of native inputs, where their names do not say it.
         images: Folders, zips or ``image_data.json`` that tell the sizes of images. Areas of padded boxes and shapes of
             boxes in the image's own frame need them; tables tell sizes themselves.
-        coordinates: The frame that boxes of LLaVA files are in.
+        coordinates: The frame of the boxes in LLaVA records that ``to-llava`` made; of others nobody knows it.
         tokenizer: What counts tokens: a folder with ``tokenizer.json``, or a name on the Hub; by default an estimate.
         max_record_mb: Largest record, in MiB.
 
@@ -86,14 +86,14 @@ class Gatherer:
             self._counted.add_fault(entry.fault)
             if entry.fault.severity == "error" or not entry.raw:
                 return
-        is_llava = entry.layout == "llava"
-        if is_llava and not entry.conversations:
+        is_native = PROFILES[entry.layout].is_native
+        if not is_native and not entry.conversations:
             fault = finding("record-shape", "no list of {from, value}", path="$.conversations")
             self._counted.add_fault(fault.at(file=entry.file, record=entry.number, id=entry.id))
             return
         self._counted.layouts[entry.layout] += 1
         part = self._counted.part(entry.task)
-        held = hold(entry.conversations, is_llava=is_llava)
+        held = hold(entry.conversations, is_llava=not is_native, has_boxes=is_native or entry.image is not None)
         part.add(held, self._count_tokens)
         if held.boxes:
             part.boxes.add(grounding.coordinates(" ".join(held.boxes)), self._frame(entry))
@@ -103,8 +103,11 @@ class Gatherer:
             part.counts["without_image"] += 1
 
     def _frame(self, entry: Entry) -> Frame:
-        is_padded = entry.layout == "llava" and self._counted.coordinates == "padded"
-        return Frame(is_padded, entry.size_wh or self._look_up(entry.image_id, entry.image))
+        kind = frame_of(entry, "padded")
+        if kind == "unknown":
+            return Frame(kind, None)
+        size_wh = entry.size_wh or self._look_up(entry.image_id, entry.image)
+        return Frame(self._counted.coordinates if kind == "padded" else kind, size_wh)
 
     def _size_of_photo(self, image_id: int | None, path: str | None) -> Size | None:
         if self._photos is None:

@@ -43,6 +43,7 @@ class Held:
         phrases: Marked phrases as written.
         phrases_without_box: How many of those have no box.
         boxes_unmarked: Boxes without a marked phrase.
+        has_boxes: Whether its texts are looked through for boxes and marks.
     """
 
     turns: list[int] = field(default_factory=list)
@@ -56,14 +57,16 @@ class Held:
     phrases: list[str] = field(default_factory=list)
     phrases_without_box: int = 0
     boxes_unmarked: int = 0
+    has_boxes: bool = True
 
 
-def hold(conversations: Iterable[Conversation], *, is_llava: bool) -> Held:
+def hold(conversations: Iterable[Conversation], *, is_llava: bool, has_boxes: bool = True) -> Held:
     """Return what the conversations of a record hold.
 
     Args:
         conversations: The conversations.
         is_llava: Whether they are in the LLaVA layout: with ``<image>`` and formatting sentences.
+        has_boxes: Whether brackets may be boxes; in records of text alone they are code and mathematics.
 
     Returns:
         It, in order.
@@ -74,7 +77,7 @@ def hold(conversations: Iterable[Conversation], *, is_llava: bool) -> Held:
     >>> held.questions.plain, held.pair_boxes, held.phrases
     (['Who is this?'], [1], ['this'])
     """
-    held = Held()
+    held = Held(has_boxes=has_boxes)
     for conversation in conversations:
         held.turns.append(len(conversation.content))
         if isinstance(conversation.topic, str):
@@ -117,7 +120,7 @@ def _add_other(held: Held, value: str) -> int:
 
 def _take_apart(held: Held, value: str) -> tuple[str, int]:
     """Add the boxes and phrases of a text; return its words and how many boxes it has."""
-    if "[" not in value and "<" not in value:
+    if not held.has_boxes or ("[" not in value and "<" not in value):
         return value, 0
     read = read_grounded(value)
     held.boxes += read.boxes

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from svit_datasets.statistics.measures import MEASURES, RANKS, Rank
 from svit_datasets.statistics.plots import Plot, RankBar, histogram, rank_bars, yes_no_bars
-from svit_datasets.statistics.summary import Ranking, Summary
+from svit_datasets.statistics.told import Ranking, Summary
+from svit_datasets.statistics.wording import amount
 
 TEMPLATE = "report.html"
 _BY_TASK = 10
@@ -42,6 +43,7 @@ def make_page(told: Summary) -> str:
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = "{:,}".format
+    environment.filters["amount"] = amount
     environment.filters["share"] = "{:.1%}".format
     template = environment.from_string((files(__package__ or "") / TEMPLATE).read_text("utf-8"))
     return template.render(

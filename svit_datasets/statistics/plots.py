@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from svit_datasets.statistics.measures import ASPECT, WHOLE, Measure
-from svit_datasets.statistics.summary import Distribution, Ranking, TaskSummary, YesNo
 from svit_datasets.statistics.tables import shorten
+from svit_datasets.statistics.told import Distribution, Ranking, TaskSummary, YesNo
 
 MAX_TICKS = 6
 _LABELS_ACROSS = 8
@@ -150,7 +150,7 @@ class RankBar(NamedTuple):
 def rank_bars(ranking: Ranking) -> list[RankBar]:
     """Return the bars of a ranking.
 
-    >>> from svit_datasets.statistics.summary import Row
+    >>> from svit_datasets.statistics.told import Row
     >>> rank_bars(Ranking("answers", 8, True, 0, [Row("yes", 4), Row("no", 1)]))[1]
     RankBar(text='no', times=1, percent=25.0, share=0.125)
     """

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from svit_datasets.statistics.measures import MEASURES, RANKS
-from svit_datasets.statistics.summary import Ranking, Summary, TaskSummary
 from svit_datasets.statistics.texts import OPENING_WORDS
+from svit_datasets.statistics.told import Ranking, Summary, TaskSummary
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
