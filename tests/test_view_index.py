@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,9 @@ from svit_datasets.errors import InputError, OutputError, UsageError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.validation.engine import examine
 from svit_datasets.viewer.data import Source, open_data
-from svit_datasets.viewer.filters import Filter, check_task, from_query
+from svit_datasets.viewer.filters import Filter, check_task, from_query, to_sql
 from svit_datasets.viewer.index import PAGE_SIZE, Index
-from svit_datasets.viewer.index_build import build_index, shorten, to_rows
+from svit_datasets.viewer.index_build import build_index, shorten, to_batches, to_rows
 from svit_datasets.viewer.shapes import Counted
 
 COUNT = 400
@@ -46,7 +49,7 @@ class Walked:
         )
 
     def _words(self, entry: Entry) -> Iterator[str]:
-        yield "\n".join(t.value for c in entry.conversations for t in c.content)
+        yield "\n".join(re.sub("<st>|<ed>", "", t.value) for c in entry.conversations for t in c.content)
         yield from (c.topic for c in entry.conversations if isinstance(c.topic, str))
 
 
@@ -127,6 +130,32 @@ def test_a_record_comes_back_as_it_stood(index: Index, walked: Walked) -> None:
 def test_a_record_is_found_by_its_id(index: Index, walked: Walked) -> None:
     assert index.find(walked.rows[9][0].id) == 10
     assert index.find("' OR 1=1 --") is None
+    assert index.find("") is None
+
+
+def test_ids_are_looked_up_in_their_indexes(tmp_path: Path) -> None:
+    """Records without an image id, most of a LLaVA file, must not make SQLite walk through all."""
+    rows = [Entry("a.json", n, "llava", f"x{n}", image=f"coco/{n}.jpg", raw=b"{}") for n in range(1, 3000)]
+    rows.append(Entry("a.json", 3000, "native", "9", "referring_qa", 9, raw=b"{}"))
+    build_index(tmp_path / "index.sqlite", ((row, []) for row in rows))
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as database:
+        statement, values = to_sql(Filter(image_id="9"))
+        plan = [step for *_, step in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+    assert not [step for step in plan if step.startswith("SCAN")]
+    assert {name for step in plan for name in re.findall(r"INDEX (\w+_\w+)", step)} == {
+        "record_image_id",
+        "record_id",
+        "record_image",
+    }
+    assert Index(tmp_path / "index.sqlite").find("9") == 3000
+
+
+def test_long_records_are_written_a_few_at_a_time() -> None:
+    entries = (Entry("a.json", n, "native", raw=b" " * (1 << 20)) for n in range(10))
+    assert [len(batch) for batch in to_batches((entry, []) for entry in entries)] == [4, 4, 2]
+    found = [finding("turn-empty", "x" * (1 << 20))]
+    assert [len(batch) for batch in to_batches((Entry("a.json", n, "native"), found) for n in range(5))] == [4, 1]
+    assert [len(b) for b in to_batches((Entry("a.json", n, "native"), []) for n in range(501))] == [500, 1]
 
 
 def write(path: Path, value: Any) -> Path:

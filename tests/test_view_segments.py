@@ -11,7 +11,7 @@ from native_files import ODD_NUMBERS
 
 from svit_datasets.drawing import label_boxes
 from svit_datasets.viewer.framing import to_boxes, to_frames
-from svit_datasets.viewer.segments import Groups, cut
+from svit_datasets.viewer.segments import Groups, cut, to_plain
 from svit_datasets.viewer.shapes import Box, Segment
 
 PIECES = (
@@ -28,17 +28,36 @@ PIECES = (
     "[1, 2]",
     "",
 )
+ONE_BOX = r"\[[0-9.]+(?:, [0-9.]+){3}\]"
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
 def without_marks(text: str) -> str:
-    """Return a text as it is shown: closed marks are gone, others stand as they are."""
-    return re.sub(r"<st>([^<]*(?:<(?!st>|ed>)[^<]*)*)<ed>", r"\1", text)
+    """Return a text as it is shown: closed marks are gone, others stand as they are.
+
+    Marks around a box are none of a phrase, unless another box follows them.
+    """
+    inside = r"[^<]*(?:<(?!st>|ed>)[^<]*)*"
+
+    def replace(match: re.Match[str]) -> str:
+        is_group = re.match(rf"\s*{ONE_BOX}", text[match.end() :])
+        return match[1] if is_group or not re.search(ONE_BOX, match[1]) else match[0]
+
+    return re.sub(rf"<st>({inside})<ed>", replace, text)
 
 
 @given(TEXTS)
 def test_the_pieces_put_together_are_the_text_without_closed_marks(text: str) -> None:
     assert "".join(piece.text for piece in cut(text, Groups())) == without_marks(text)
+
+
+@given(TEXTS)
+def test_what_is_searched_is_what_is_shown(text: str) -> None:
+    assert to_plain(text) == "".join(piece.text for piece in cut(text, Groups()))
+
+
+def test_a_box_between_marks_keeps_them() -> None:
+    assert to_plain("<st>a [0, 0, 1, 1] b<ed>") == "<st>a [0, 0, 1, 1] b<ed>"
 
 
 @given(TEXTS)

@@ -93,14 +93,14 @@ def view(inputs: tuple[str, ...], **given: Any) -> None:
     svit-convert view svit-sample/data/referring_qa.json --images svit-sample/raw --export look
     """
     from svit_datasets.viewer.data import Source, open_data
-    from svit_datasets.viewer.filters import Filter, check_task
+    from svit_datasets.viewer.filters import Filter, check_code, check_task
 
     _refuse_lonely(given)
     if given["export_to"]:  # said before the inputs are read
-        from svit_datasets.viewer.exporting import refuse_target
+        from svit_datasets.viewer.target import refuse_target
 
         refuse_target(Path(given["export_to"]), overwrite=given["overwrite"])
-    asked = Filter(task=check_task(given["only_task"]), text=given["text"], code=given["code"])
+    asked = Filter(task=check_task(given["only_task"]), text=given["text"], code=check_code(given["code"]))
     _stop_when_hung_up()
     source = Source(
         inputs,
@@ -117,11 +117,14 @@ def view(inputs: tuple[str, ...], **given: Any) -> None:
 
 
 def _refuse_lonely(given: dict[str, Any]) -> None:
-    """Refuse options that mean something for an export alone."""
+    """Refuse options that mean something for an export alone, or for serving alone."""
     alone = {"--id": given["ids"], "--limit": given["limit"], "--overwrite": given["overwrite"]}
     named = [name for name, value in alone.items() if value]
     if named and not given["export_to"]:
         raise UsageError(f"{' and '.join(named)}: only with --export DIR; the page itself has filters")
+    named = [name for name, value in {"--port": given["port"], "--no-open": given["no_open"]}.items() if value]
+    if named and given["export_to"]:
+        raise UsageError(f"{' and '.join(named)}: not with --export, which serves nothing; leave out")
 
 
 def _stop_when_hung_up() -> None:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from svit_datasets.entries import Given
-from svit_datasets.errors import SvitError, UsageError
+from svit_datasets.errors import UsageError
 from svit_datasets.viewer.app import page_files, start_with
 from svit_datasets.viewer.data import Data, Source, as_roots, open_data
-from svit_datasets.viewer.filters import EVERYTHING, Filter
+from svit_datasets.viewer.filters import EVERYTHING, Filter, check_code
 from svit_datasets.viewer.framing import Frame
+from svit_datasets.viewer.hiding import Hiding
 from svit_datasets.viewer.index import Stored
 from svit_datasets.viewer.photo import SUFFIXES, find_photo, read_photo, without_orientation
 from svit_datasets.viewer.present import present
 from svit_datasets.viewer.shapes import Counted, Exported, Facts, Photo, RecordShown
-from svit_datasets.writers import encode_ascii, output_error, refuse_file
+from svit_datasets.viewer.target import DATA, MARK, new_folder, refuse_target
+from svit_datasets.writers import encode_ascii
 
-MARK = "svit-view.json"  # tells an earlier export from any other folder
-_DATA = "data.js"
-_OWN = {"index.html", _DATA, MARK, "page", "photos"}
 _DATA_TAG = '<script defer src="data.js"></script>\n    '
 _FIRST_SCRIPT = '<script defer src="page/dom.js">'
 # No server sends this header for a file; file: is for browsers to which 'self' is no file.
@@ -82,11 +75,12 @@ def export(
         What was written.
 
     Raises:
-        UsageError: The folder holds something else, or no record is asked for.
+        UsageError: The folder cannot be replaced, no finding has the code, or no record is asked for.
         InputError: An input or a root does not exist, or cannot be opened.
         OutputError: It cannot be written.
     """
     refuse_target(Path(folder), overwrite=overwrite)
+    check_code(asked.code)
     with open_data(Source(inputs, as_roots(images), layout, task, coordinates)) as data:
         return export_data(data, folder, asked=asked, limit=limit, overwrite=overwrite)
 
@@ -114,30 +108,19 @@ def export_data(
         What was written.
 
     Raises:
-        UsageError: The folder holds something else, or no record is asked for.
+        UsageError: The folder cannot be replaced, no finding has the code, or no record is asked for.
         OutputError: It cannot be written.
     """
     target = Path(folder)
     refuse_target(target, overwrite=overwrite)
+    check_code(asked.code)
     numbers = choose_numbers(data, asked, list(ids))
     chosen = numbers[:limit]
-    with _new_folder(target) as made:
+    with new_folder(target) as made:
         writer = _Writer(data, made)
         writer.write_page()
         writer.write_data(chosen)
         return Written(target, len(chosen), len(numbers), writer.photos)
-
-
-def refuse_target(target: Path, *, overwrite: bool) -> None:
-    """Raise ``UsageError`` where ``target`` holds anything but an earlier export that may be replaced."""
-    refuse_file(target)
-    if not target.exists() or not any(target.iterdir()):
-        return
-    names = {path.name for path in target.iterdir()}
-    if MARK not in names or not names <= _OWN:
-        raise UsageError(f"{target}: exists already and is no export of this command; name a new folder")
-    if not overwrite:
-        raise UsageError(f"{target}: exists already; name another folder or pass --overwrite")
 
 
 def choose_numbers(data: Data, asked: Filter, ids: list[str]) -> list[int]:
@@ -155,44 +138,12 @@ def choose_numbers(data: Data, asked: Filter, ids: list[str]) -> list[int]:
     return numbers
 
 
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``target`` that takes its place when the block ends well."""
-    made: Path | None = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".svit-", suffix=".part", dir=target.parent))
-        yield made
-        made.chmod(0o755)
-        _replace(made, target)
-    except OSError as error:
-        if isinstance(error, SvitError):
-            raise
-        raise output_error(str(target), error) from error
-    finally:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)
-
-
-def _replace(made: Path, target: Path) -> None:
-    if not target.exists():
-        made.rename(target)
-        return
-    before = target.with_name(f".svit-{os.urandom(6).hex()}.part")
-    target.rename(before)
-    try:
-        made.rename(target)
-    except BaseException:
-        before.rename(target)
-        raise
-    shutil.rmtree(before)
-
-
 class _Writer:
     """Writes the files of one export."""
 
     def __init__(self, data: Data, folder: Path) -> None:
         self._data, self._folder = data, folder
+        self._hiding = Hiding(data.photos.names, [file.name for file in data.index.facts().files])
         self._addresses: dict[str, str] = {}
         self.photos = 0
 
@@ -210,7 +161,7 @@ class _Writer:
         """Write ``data.js``, a record at a time: a page from a file may load a script, but may not fetch."""
         counts: dict[str, Counter[str]] = {"tasks": Counter(), "codes": Counter(), "files": Counter()}
         faulty = 0
-        with (self._folder / _DATA).open("wb") as file:
+        with (self._folder / DATA).open("wb") as file:
             file.write(b'"use strict";\nglobalThis.svitExport = {"records": [\n')
             for number in numbers:
                 stored = self._data.index.get(number)
@@ -220,19 +171,17 @@ class _Writer:
                 counts["tasks"][stored.task] += 1
                 counts["files"][stored.file] += 1
                 counts["codes"].update(badge.code for badge in line.badges)
+                line = self._hiding.line(line, is_readable=stored.is_readable)
                 file.write(encode_ascii(Exported(line, self._show(stored))) + b",\n")
             tables = {name: [Counted(*one) for one in table.most_common()] for name, table in counts.items()}
-            facts = Facts(total=len(numbers), faulty=faulty, **tables)
+            facts = self._hiding.facts(Facts(total=len(numbers), faulty=faulty, **tables))
             file.write(b'], "start": ' + encode_ascii(start_with(facts)) + b"};\n")
         (self._folder / MARK).write_bytes(encode_ascii({"records": len(numbers)}) + b"\n")
 
     def _show(self, stored: Stored) -> RecordShown:
         shown = present(stored, self._data.photos, coordinates=self._data.coordinates)
-        photo = shown.photo
-        if photo.address:
-            # the copy may go to others, whom this machine's folders tell nothing
-            photo = msgspec.structs.replace(photo, address=self._copy(stored, photo), place="")
-        return msgspec.structs.replace(shown, photo=photo)
+        address = self._copy(stored, shown.photo) if shown.photo.address else ""
+        return self._hiding.record(shown, address=address)
 
     def _copy(self, stored: Stored, photo: Photo) -> str:
         """Copy a photo once, however many records are about it; return its address."""

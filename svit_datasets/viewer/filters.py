@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from svit_datasets.errors import UsageError
 from svit_datasets.records import TASKS, find_task
+from svit_datasets.rules import RULES
 
 NO_TASK = "none"  # stands for records that nothing tells the task of
+_IDS = ("image_id", "id", "image")  # each has an index
 # What is asked of a record's findings besides one code.
 _ANY_CODE = {"any": "record.badges != ''", "none": "record.badges = ''"}
 
@@ -18,7 +20,7 @@ class Filter(NamedTuple):
 
     Attributes:
         task: A task's file stem, or ``none`` for records of no known task.
-        text: Words that stand in a topic or a turn, as written there but for case.
+        text: Words that stand in a topic or a turn, as the page shows them but for case: without ``<st>`` and ``<ed>``.
         image_id: Image id, record id or image path, exactly.
         code: A finding's code, ``any`` for records with findings, ``none`` for those without.
     """
@@ -78,13 +80,37 @@ def check_task(task: str) -> str:
     return stem
 
 
-def fold(text: str) -> bytes:
-    """Return text as it is searched: without case, as bytes.
+def check_code(code: str) -> str:
+    """Return the code of a finding that is filtered by.
 
-    >>> fold("Caf\\u00c9") == fold("caf\\u00e9")
-    True
+    Args:
+        code: A code, ``any``, ``none``, or '' for all.
+
+    Returns:
+        The same.
+
+    Raises:
+        UsageError: No finding has that code.
+
+    >>> check_code("box-inverted"), check_code("any")
+    ('box-inverted', 'any')
     """
-    return text.casefold().encode("utf-8", "surrogatepass")
+    from svit_datasets.validation.results import chosen_codes
+
+    if code and code not in _ANY_CODE and code not in RULES:
+        several = ", ".join(sorted(chosen_codes([code])))
+        raise UsageError(f"{code!r}: is the beginning of a code, or a family; pass one of {several}")
+    return code
+
+
+def fold(text: str) -> bytes:
+    """Return text as it is searched: without case, as bytes; ``fold`` of the page's source.js does the same.
+
+    >>> fold("Caf\\u00c9") == fold("caf\\u00e9"), fold("STRASSE") == fold("Stra\\u00dfe")
+    (True, True)
+    """
+    # Upper first, since that spells letters out that have no other case; a sigma at a word's end is a sigma.
+    return text.upper().lower().replace("\u03c2", "\u03c3").encode("utf-8", "surrogatepass")
 
 
 class Sql(NamedTuple):
@@ -112,8 +138,8 @@ def to_sql(asked: Filter) -> Sql:
     if asked.task:
         parts.append(Sql("record.task = ?", (asked.task,)))
     if asked.image_id:
-        clause = "(record.image_id = ? OR record.id = ? OR record.image = ?)"
-        parts.append(Sql(clause, (asked.image_id,) * 3))
+        clause = f"({' OR '.join(f'record.{name} = ?' for name in _IDS)})"
+        parts.append(Sql(clause, (asked.image_id,) * len(_IDS)))
     if asked.code:
         parts.append(_of_code(asked.code))
     if asked.text:

@@ -21,21 +21,22 @@ def _pad(size_wh: Size) -> _Tables:
 _TO_OTHER: dict[Frame, Callable[[Size], _Tables]] = {"original": _pad, "padded": unpad_tables}
 
 
-def to_frames(size_wh: Size, written: Frame) -> Frames:
+def to_frames(size_wh: Size, written: Frame, *, is_assumed: bool = False) -> Frames:
     """Return the frames of a photo.
 
     Args:
         size_wh: Its size in stored pixels.
         written: The frame that boxes are written in.
+        is_assumed: Whether nothing tells that frame.
 
     Returns:
         The frames, in pixels.
 
     >>> to_frames((640, 480), "original")
-    Frames(size_wh=(640, 480), side_px=640, offset_xy_px=(0, 80), written='original')
+    Frames(size_wh=(640, 480), side_px=640, offset_xy_px=(0, 80), written='original', is_assumed=False)
     """
     x, y = padded_axes(size_wh)
-    return Frames(size_wh, x.side_px, (x.offset_px, y.offset_px), written)
+    return Frames(size_wh, x.side_px, (x.offset_px, y.offset_px), written, is_assumed)
 
 
 def to_boxes(coordinates: list[str], size_wh: Size | None, written: Frame) -> list[Box]:

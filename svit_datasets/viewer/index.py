@@ -133,11 +133,9 @@ class Index:
         )
 
     def find(self, record_id: str) -> int | None:
-        """Return the number of the first record with an id: an image's, or a record's own."""
-        query = "SELECT min(number) FROM record WHERE id = ? OR image_id = ?"
-        with self._open() as database:
-            (number,) = database.execute(query, (record_id, record_id)).fetchone()
-        return None if number is None else int(number)
+        """Return the number of the first record with an id: an image's or a record's own, or an image path."""
+        found = self.select(Filter(image_id=record_id)) if record_id else ()
+        return found[0] if found else None
 
     def _facts(self) -> Facts:
         """Return how many records there are of each task and with each finding."""

@@ -7,7 +7,6 @@ import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,14 +17,15 @@ from svit_datasets.entries import Entry
 from svit_datasets.errors import OutputError
 from svit_datasets.findings import Finding
 from svit_datasets.viewer.filters import NO_TASK, fold
+from svit_datasets.viewer.segments import to_plain
 
 _BEFORE_MARK = re.compile(r" +(?=[?.,;:!])")  # what a box leaves behind
-_AT_ONCE = 500  # records a statement
+_AT_ONCE, _BYTES_AT_ONCE = 500, 4 << 20  # records a statement, and how long they are together
 OPENING_LIMIT = 160
 _TABLES = """
 CREATE TABLE record (
     number INTEGER PRIMARY KEY, file TEXT NOT NULL, place INTEGER NOT NULL, layout TEXT NOT NULL, task TEXT NOT NULL,
-    id TEXT NOT NULL, image_id TEXT NOT NULL, image TEXT, width INTEGER, height INTEGER, opening TEXT NOT NULL,
+    id TEXT NOT NULL, image_id TEXT, image TEXT, width INTEGER, height INTEGER, opening TEXT NOT NULL,
     badges TEXT NOT NULL, is_readable INTEGER NOT NULL
 );
 CREATE TABLE body (number INTEGER PRIMARY KEY, raw BLOB NOT NULL, findings BLOB NOT NULL);
@@ -35,7 +35,7 @@ CREATE TABLE found (code TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (co
 _INDEXES = """
 CREATE INDEX record_task ON record (task);
 CREATE INDEX record_id ON record (id);
-CREATE INDEX record_image_id ON record (image_id) WHERE image_id != '';
+CREATE INDEX record_image_id ON record (image_id) WHERE image_id IS NOT NULL;
 CREATE INDEX record_image ON record (image) WHERE image IS NOT NULL;
 """
 _SETTINGS = "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
@@ -68,7 +68,7 @@ def build_index(path: Path, examined: Iterable[tuple[Entry, list[Finding]]]) -> 
             database.executescript(_SETTINGS + _TABLES)
             database.execute("BEGIN")
             count = 0
-            for batch in _batches(examined):
+            for batch in to_batches(examined):
                 _insert(database, batch)
                 count = batch[-1].body[0]
             database.execute("COMMIT")
@@ -79,9 +79,28 @@ def build_index(path: Path, examined: Iterable[tuple[Entry, list[Finding]]]) -> 
         raise OutputError(message) from error
 
 
-def _batches(examined: Iterable[tuple[Entry, list[Finding]]]) -> Iterator[list[Rows]]:
-    rows = (to_rows(number, entry, found) for number, (entry, found) in enumerate(examined, 1))
-    while batch := list(islice(rows, _AT_ONCE)):
+def to_batches(examined: Iterable[tuple[Entry, list[Finding]]]) -> Iterator[list[Rows]]:
+    """Yield the rows of records in batches that fit into memory, however long the records are.
+
+    Args:
+        examined: Records with their findings, in order.
+
+    Yields:
+        The rows of at most 500 records; of fewer, once they come to 4 MiB.
+
+    >>> entries = [Entry("a.json", n, "native", raw=b" " * (3 << 20)) for n in (1, 2, 3)]
+    >>> [len(batch) for batch in to_batches((entry, []) for entry in entries)]
+    [2, 1]
+    """
+    batch: list[Rows] = []
+    length = 0
+    for number, (entry, found) in enumerate(examined, 1):
+        batch.append(to_rows(number, entry, found))
+        length += len(entry.raw) + len(batch[-1].body[2])
+        if len(batch) == _AT_ONCE or length >= _BYTES_AT_ONCE:
+            yield batch
+            batch, length = [], 0
+    if batch:
         yield batch
 
 
@@ -110,7 +129,7 @@ def to_rows(number: int, entry: Entry, found: list[Finding]) -> Rows:
         found = [entry.fault, *found]
     severities = {finding.code: finding.severity for finding in found}
     width, height = entry.size_wh or (None, None)
-    words = "\n".join(_words(entry))
+    words = list(_words(entry))
     record = (
         number,
         to_utf8(entry.file),
@@ -118,16 +137,17 @@ def to_rows(number: int, entry: Entry, found: list[Finding]) -> Rows:
         entry.layout,
         entry.task or NO_TASK,
         to_utf8(entry.id),
-        "" if entry.image_id is None else str(entry.image_id),
+        None if entry.image_id is None else str(entry.image_id),
         entry.image if entry.image is None else to_utf8(entry.image),
         width,
         height,
-        shorten(words) or (to_utf8(entry.fault.found) if entry.fault else ""),
+        shorten("\n".join(words)) or (to_utf8(entry.fault.found) if entry.fault else ""),
         " ".join(f"{severity}:{code}" for code, severity in severities.items()),
         int(entry.fault is None),
     )
     body = (number, zlib.compress(entry.raw, 1), _encode(found))
-    return Rows(record, body, (number, fold(words)), [(code, number) for code in severities])
+    shown = fold("\n".join(map(to_plain, words)))
+    return Rows(record, body, (number, shown), [(code, number) for code in severities])
 
 
 def _words(entry: Entry) -> Iterator[str]:

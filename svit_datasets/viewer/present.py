@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from svit_datasets.boxes import Size
 from svit_datasets.converters.llava_rows import decode_row
-from svit_datasets.entries import Layout
+from svit_datasets.entries import Entry, Layout
+from svit_datasets.findings import Finding
 from svit_datasets.photos import Photos
 from svit_datasets.readers import decode_native
 from svit_datasets.records import Conversation
+from svit_datasets.rules import Severity
+from svit_datasets.validation.record_rules import frame_of
 from svit_datasets.viewer.framing import Frame, to_boxes, to_frames
 from svit_datasets.viewer.index import Stored
 from svit_datasets.viewer.photo import look_at_photo
@@ -19,7 +23,8 @@ from svit_datasets.viewer.segments import Groups, cut
 from svit_datasets.viewer.shapes import ConversationShown, Group, RecordShown, TurnShown
 
 # A browser freezes on a page of many megabytes; genuine records are far below these.
-MOST_TURNS, MOST_CHARACTERS, MOST_RAW_BYTES = 400, 300_000, 300_000
+MOST_TURNS, MOST_CHARACTERS, MOST_RAW_BYTES, MOST_FINDINGS = 400, 300_000, 300_000, 200
+_RANKS: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 def _native_conversations(raw: bytes) -> Sequence[Conversation]:
@@ -50,8 +55,7 @@ def present(stored: Stored, photos: Photos, *, coordinates: Frame) -> RecordShow
     """
     photo, size_wh = look_at_photo(stored, photos)
     size_wh = size_wh or stored.size_wh or photos.told_size(stored.image_id)
-    frames: dict[Layout, Frame] = {"native": "original", "llava": coordinates}
-    written = frames[stored.layout]
+    written, is_assumed = frame_as_told(stored, coordinates)
     conversations = _CONVERSATIONS[stored.layout](stored.raw) if stored.is_readable else ()
     groups = Groups()
     shown = list(_show(conversations, groups))
@@ -62,16 +66,53 @@ def present(stored: Stored, photos: Photos, *, coordinates: Frame) -> RecordShow
         layout=stored.layout,
         task=stored.task,
         id=stored.id,
+        image_id="" if stored.image_id is None else str(stored.image_id),
+        image=stored.image or "",
         is_readable=stored.is_readable,
         photo=photo,
-        frames=to_frames(size_wh, written) if size_wh else None,
+        frames=to_frames(size_wh, written, is_assumed=is_assumed) if size_wh else None,
         groups=_groups(groups, size_wh, written),
         conversations=shown,
         turns_left_out=sum(len(c.content) for c in conversations) - sum(len(c.turns) for c in shown),
-        findings=stored.findings,
+        findings=worst_first(stored.findings)[:MOST_FINDINGS],
+        findings_left_out=max(0, len(stored.findings) - MOST_FINDINGS),
         raw=indent(stored.raw),
         raw_bytes=len(stored.raw),
     )
+
+
+class Told(NamedTuple):
+    """The frame that boxes are drawn in as written, and whether it is a guess."""
+
+    written: Frame
+    is_assumed: bool
+
+
+def frame_as_told(stored: Stored, coordinates: Frame) -> Told:
+    """Return the frame of a record's boxes.
+
+    Args:
+        stored: The record.
+        coordinates: The frame of LLaVA records' boxes.
+
+    Returns:
+        The frame. Nobody knows that of LLaVA records that ``to-llava`` did not make: it is taken to be the padded one,
+        unless ``coordinates`` says otherwise.
+    """
+    entry = Entry(stored.file, stored.place, stored.layout, id=stored.id, raw=stored.raw)
+    frames: dict[Layout, Frame] = {"native": "original", "llava": coordinates}
+    is_assumed = coordinates == "padded" and frame_of(entry, coordinates) == "unknown"
+    return Told(frames[stored.layout], is_assumed)
+
+
+def worst_first(found: list[Finding]) -> list[Finding]:
+    """Return findings with the errors first, then warnings, then notes; else in order.
+
+    >>> from svit_datasets.findings import finding
+    >>> [one.code for one in worst_first([finding("duplicate-id", ""), finding("turn-empty", "")])]
+    ['turn-empty', 'duplicate-id']
+    """
+    return sorted(found, key=lambda one: _RANKS[one.severity])
 
 
 def _groups(groups: Groups, size_wh: Size | None, written: Frame) -> list[Group]:

@@ -95,6 +95,24 @@ def cut(text: str, groups: Groups, *, conversation: int = 0) -> list[Segment]:
     return [piece for piece in pieces if piece.text]
 
 
+def to_plain(text: str) -> str:
+    """Return a text as the page shows it: what ``cut`` gives, put together, but faster.
+
+    >>> to_plain("Is the <st>red dog<ed> [0, 0, 1, 1] a < b <st>?")
+    'Is the red dog [0, 0, 1, 1] a < b <st>?'
+    """
+    if grounding.ED not in text:
+        return text
+    pieces: list[str] = []
+    end = 0
+    for marked in grounding.find_marked(text):
+        if "[" in marked.phrase and not marked.boxes:  # boxes between marks keep them apart
+            return "".join(piece.text for piece in cut(text, Groups()))
+        pieces += (text[end : marked.start - len(grounding.ST)], marked.phrase)
+        end = marked.end + len(grounding.ED)
+    return "".join((*pieces, text[end:]))
+
+
 def _plain(text: str) -> Iterator[Segment]:
     """Yield text without boxes; phrases that are marked all the same are told apart."""
     end = 0

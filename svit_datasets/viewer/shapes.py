@@ -179,12 +179,14 @@ class Frames(Struct, frozen=True):
         side_px: Side of the square that LLaVA pads it to.
         offset_xy_px: Where the photo begins on the square.
         written: The frame that the record's boxes are written in.
+        is_assumed: Whether nothing tells that frame, so that it is taken to be this one.
     """
 
     size_wh: Size
     side_px: int
     offset_xy_px: tuple[int, int]
     written: Literal["original", "padded"]
+    is_assumed: bool = False
 
 
 class RecordShown(Struct, frozen=True, kw_only=True):
@@ -197,13 +199,16 @@ class RecordShown(Struct, frozen=True, kw_only=True):
         layout: ``native`` or ``llava``.
         task: Its task, or ``none``.
         id: Its id.
+        image_id: Visual Genome's id of its image; '' for another image, or none.
+        image: The image path that a LLaVA record tells; '' where it tells none.
         is_readable: Whether it could be read.
         photo: Its photo.
         frames: The frames; None where nothing tells the photo's size.
         groups: Its boxes.
         conversations: Its conversations.
         turns_left_out: How many turns are not shown, because the record is very long.
-        findings: What is wrong with it.
+        findings: What is wrong with it, the worst first.
+        findings_left_out: How many findings are not shown, because there are very many.
         raw: Its JSON text, indented.
         raw_bytes: How long the whole of it is; ``raw`` may be its beginning.
     """
@@ -214,6 +219,8 @@ class RecordShown(Struct, frozen=True, kw_only=True):
     layout: str
     task: str
     id: str
+    image_id: str
+    image: str
     is_readable: bool
     photo: Photo
     frames: Frames | None
@@ -221,6 +228,7 @@ class RecordShown(Struct, frozen=True, kw_only=True):
     conversations: list[ConversationShown]
     turns_left_out: int
     findings: list[Finding]
+    findings_left_out: int
     raw: str
     raw_bytes: int
 

@@ -67,14 +67,19 @@
     svit.make("li", { class: `finding ${finding.severity}` },
       svit.make("span", { class: "code", text: `${finding.severity}: ${finding.code}` }),
       finding.path ? svit.make("code", { text: finding.path }) : null,
-      svit.make("p", {}, "Found ", svit.make("q", { text: finding.found }), `; expected ${finding.expected}. ${asSentence(finding.mend)}`));
+      svit.make("p", {}, "Found ", svit.make("span", { class: "found", text: finding.found }), `; expected ${finding.expected}. ${asSentence(finding.mend)}`));
 
-  const makeFindings = (record) => {
-    if (!record.findings.length) return null;
-    const list = svit.make("ul", {}, ...record.findings.map(makeFinding));
-    const isOpen = !record.is_readable || record.findings.length <= 2;
-    return svit.make("details", { class: "findings", open: isOpen },
-      svit.make("summary", { text: svit.plural(record.findings.length, "finding") }), list);
+  const OPEN_FINDINGS = 8;
+
+  // The first findings, which are the worst, open; more of them below a fold.
+  const makeFindings = ({ findings, findings_left_out: leftOut }) => {
+    if (!findings.length) return null;
+    const makeList = (some) => svit.make("ul", {}, ...some.map(makeFinding));
+    const [first, rest] = [findings.slice(0, OPEN_FINDINGS), findings.slice(OPEN_FINDINGS)];
+    const more = rest.length ? svit.make("details", { class: "more" }, svit.make("summary", { text: `${svit.number(rest.length)} more` }), makeList(rest)) : null;
+    const told = leftOut ? svit.make("p", { class: "told", text: `${svit.plural(leftOut, "more finding")} not shown; validate tells them.` }) : null;
+    return svit.make("details", { class: "findings", open: true },
+      svit.make("summary", { text: svit.plural(findings.length + leftOut, "finding") }), makeList(first), more, told);
   };
 
   const makeLegend = (record, view) => {
@@ -93,9 +98,10 @@
 
   const makeTools = (record, view) => {
     if (!record.frames) return null;
-    const { written } = record.frames;
-    const frames = ["original", "padded"].map((frame) =>
-      makeToggle(frame, view.frame === frame, frame === written ? `${frame} (as written)` : frame, "Other frame (f)"));
+    const { written, is_assumed: isAssumed } = record.frames;
+    const nameOf = (frame) => (frame !== written ? frame : isAssumed ? `taken to be ${frame}` : `${frame} (as written)`);
+    const titleOf = (frame) => (frame === written && isAssumed ? "Nothing tells the frame of these boxes: to-llava did not make this record" : "Other frame (f)");
+    const frames = ["original", "padded"].map((frame) => makeToggle(frame, view.frame === frame, nameOf(frame), titleOf(frame)));
     return svit.make("div", { class: "tools" },
       svit.make("span", { class: "segmented", role: "group", "aria-label": "Frame" }, ...frames),
       record.groups.length ? makeToggle("boxes", view.hasBoxes, "boxes", "Boxes on or off (b)") : null);

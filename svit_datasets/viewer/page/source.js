@@ -19,10 +19,13 @@
     find: async (id) => (await fetchJson("api/find", { id })).number,
   };
 
+  // Text as it is searched, without case: as `fold` of filters.py has it.
+  svit.fold = (text) => text.toUpperCase().toLowerCase().replaceAll("\u03c2", "\u03c3");
+
   const wordsOf = (record) => {
     const turns = record.conversations.flatMap((c) => c.turns.map((t) => t.segments.map((s) => s.text).join("")));
-    const topics = record.conversations.map((c) => c.topic ?? "");
-    return [...turns, ...topics].join("\n").toLowerCase();
+    const topics = record.conversations.map((c) => c.topic).filter((topic) => topic !== null);
+    return svit.fold([...turns, ...topics].join("\n"));
   };
 
   // Records from data.js, which stands beside the page in an export.
@@ -30,10 +33,9 @@
     const words = new Map();
     const hasText = (one, text) => {
       if (!words.has(one)) words.set(one, wordsOf(one.record));
-      return words.get(one).includes(text.toLowerCase());
+      return words.get(one).includes(svit.fold(text));
     };
-    const imageOf = (one) => one.record.photo.name.match(/(?:^|\/)(\d+)\.jpg$/)?.[1];
-    const hasId = (one, id) => one.line.id === id || imageOf(one) === id || one.record.photo.name === id;
+    const hasId = ({ record }, id) => [record.image_id, record.id, record.image].includes(id);
     const hasCode = (one, code) =>
       code === "any" ? one.line.badges.length > 0
         : code === "none" ? one.line.badges.length === 0
@@ -54,7 +56,7 @@
       if (!found) throw new Error(`record ${number} is not in this copy`);
       return found.record;
     };
-    const find = async (id) => records.find((one) => hasId(one, id))?.record.number ?? null;
+    const find = async (id) => (id && records.find((one) => hasId(one, id))?.record.number) || null;
     return { start: async () => start, list, record, find };
   };
 
