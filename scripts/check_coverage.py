@@ -40,6 +40,7 @@ PURE = (
     "svit_datasets/validation/structure.py",
     "svit_datasets/validation/texts.py",
     "svit_datasets/validation/trainer.py",
+    "svit_datasets/validation/training.py",
     "svit_datasets/viewer/filters.py",
     "svit_datasets/viewer/framing.py",
     "svit_datasets/viewer/segments.py",

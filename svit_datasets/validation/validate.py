@@ -22,7 +22,7 @@ from svit_datasets.validation.lengths import ESTIMATE, IMAGE_TOKENS, MODEL_MAX_L
 from svit_datasets.validation.photo_rules import PHOTO_CODES, Looking
 from svit_datasets.validation.record_rules import Coordinates
 from svit_datasets.validation.results import Results, chosen_codes
-from svit_datasets.validation.trainer import check_file, check_trainer
+from svit_datasets.validation.training import check_file, check_trainer
 from svit_datasets.writers import OutputSet
 
 TRAINERS = ("llava",)
