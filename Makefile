@@ -14,14 +14,17 @@ $(STAMP): pyproject.toml
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $(STAMP)
 
-demo: $(STAMP)  ## write the sample, convert it there and back, prove the two equal, draw the boxes
+demo: $(STAMP)  ## write the sample, validate it, convert it there and back, prove the two equal, draw the boxes, count, look
 	rm -rf $(DEMO)
 	$(BIN)/svit-convert sample $(DEMO)/svit
+	$(BIN)/svit-convert validate $(DEMO)/svit --images $(DEMO)/svit
 	$(BIN)/svit-convert to-llava $(DEMO)/svit/data/*.json --images $(DEMO)/svit -o $(DEMO)/llava.json --report $(DEMO)/report.json
 	$(BIN)/svit-convert from-llava $(DEMO)/llava.json -o $(DEMO)/native
 	$(BIN)/svit-convert compare $(DEMO)/svit/data $(DEMO)/native
 	$(BIN)/svit-convert draw $(DEMO)/svit/data/referring_qa.json --images $(DEMO)/svit -o $(DEMO)/pictures
 	$(BIN)/svit-convert draw $(DEMO)/llava.json --images $(DEMO)/svit -o $(DEMO)/pictures
+	$(BIN)/svit-convert stats $(DEMO)/svit/data --images $(DEMO)/svit --html $(DEMO)/stats.html > $(DEMO)/stats.txt
+	$(BIN)/svit-convert view $(DEMO)/svit/data --images $(DEMO)/svit --export $(DEMO)/look
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
