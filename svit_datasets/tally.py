@@ -39,7 +39,7 @@ class Tally:
         >>> tally.add(finding("image-missing", "no 5.jpg", id=5), "row left out")
         >>> tally.lines()
         ['1 image-missing (row left out), e.g. id=5: found no 5.jpg; expected the image under --images; fetch the \
-image, or leave its records out with --on-error skip [image-missing]']
+image, or leave its records out (--on-error skip takes the rest) [image-missing]']
         """
         return [
             f"{count:,} {code} ({outcome}), e.g. {self.examples[code, outcome]}"

@@ -52,7 +52,7 @@ from tests.helpers_cli import (
 FILE = "conversation.json"
 SCHEMA_HINT = "expected a record that fits the schema; compare it with the schema: svit-convert schema native, llava-lenient or image_data"
 EMPTY_HINT = "expected text; drop the pair: an empty value makes the whole conversation train on zero tokens"
-DEPTH_HINT = "expected fewer nested brackets; no genuine record nests like this; leave it out (--on-error skip converts the rest)"
+DEPTH_HINT = "expected fewer nested brackets; no genuine record nests like this; leave it out (--on-error skip takes the rest)"
 
 
 @pytest.fixture(autouse=True)
@@ -119,8 +119,8 @@ TEXTS = [
     Fault("infinity", element(more='"n": [-Infinity], '), f"{FILE}:2 id=2: found -Infinity; expected a JSON number; NaN and Infinity are not JSON: write null or leave the key out [record-nan]"),
     Fault("lone surrogate", element(content='[{"from":"user","value":"a\\ud800"},{"from":"gpt","value":"b"}]'), f"{FILE}:2 id=2: found '\\ud800'; expected whole characters: a high and a low surrogate together; replace the lone \\ud800-\\udfff escape [record-surrogate]"),
     Fault("lone surrogate in an unknown key", element(more='"n": "\\udfff", '), f"{FILE}:2 id=2: found '\\udfff'; expected whole characters: a high and a low surrogate together; replace the lone \\ud800-\\udfff escape [record-surrogate]"),
-    Fault("bad utf-8", b'{"image_id": 2, "n": "caf\xe9", "conversations": []}', f"{FILE}:2 id=2: found byte 26 of the record, in b'ge_id\": 2, \"n\": \"caf\\xe9\", \"conversations\":'; expected UTF-8 text; re-encode the record, or leave it out (--on-error skip converts the rest) [record-utf8]"),
-    Fault("syntax", b'{"image_id": 2, "conversations": [}]}', f"{FILE}:2 id=2: found Expecting value at byte {FIRST + 4 + 34}: ', \"conversations\": [}}]}}, {{\"image_id\": 4,'; expected well-formed JSON; mend the record by hand, or leave it out (--on-error skip converts the rest) [record-syntax]"),
+    Fault("bad utf-8", b'{"image_id": 2, "n": "caf\xe9", "conversations": []}', f"{FILE}:2 id=2: found byte 26 of the record, in b'ge_id\": 2, \"n\": \"caf\\xe9\", \"conversations\":'; expected UTF-8 text; re-encode the record, or leave it out (--on-error skip takes the rest) [record-utf8]"),
+    Fault("syntax", b'{"image_id": 2, "conversations": [}]}', f"{FILE}:2 id=2: found Expecting value at byte {FIRST + 4 + 34}: ', \"conversations\": [}}]}}, {{\"image_id\": 4,'; expected well-formed JSON; mend the record by hand, or leave it out (--on-error skip takes the rest) [record-syntax]"),
     Fault("duplicate key", element(more='"image_id": 3, '), f"{FILE}:2 id=2: found 'image_id' twice; expected each key once in an object; keep one of the two; readers disagree about which counts [record-duplicate-key]"),
     Fault("duplicate key below", element(content='[{"from":"user","value":"a","value":"c"},{"from":"gpt","value":"b"}]'), f"{FILE}:2 id=2: found 'value' twice; expected each key once in an object; keep one of the two; readers disagree about which counts [record-duplicate-key]"),
     Fault("duplicate key beside a spaced colon", b'{"image_id" : 2, "image_id": 3, "conversations": [{"content": [{"from":"user","value":"a"},{"from":"gpt","value":"b"}]}]}', f"{FILE}:2 id=2: found 'image_id' twice; expected each key once in an object; keep one of the two; readers disagree about which counts [record-duplicate-key]"),
@@ -302,7 +302,7 @@ MANY = b"[" + b", ".join(element(str(i), more=f'"n": "{i * 7919 % 99991}", ') fo
 PACKED = gzip.compress(MANY, mtime=0)
 LIST_HINT = "expected a JSON array '[...]' or one JSON object a line; pass a .json, .jsonl, .gz or .zip of SVIT records [input-not-json]"
 DAMAGED_HINT = "expected an archive that unpacks; fetch the archive again and compare its checksum [input-damaged]"
-CUT_HINT = "expected a ']' at the end; fetch the file again, or keep what came before (--on-error skip converts it) [input-truncated]"
+CUT_HINT = "expected a ']' at the end; fetch the file again, or keep what came before (--on-error skip takes it) [input-truncated]"
 SYNTAX_HINT = "expected records separated by ',' and closed by ']'; mend the file by hand at that byte, or fetch it again [input-syntax]"
 EMPTY = "found nothing; expected a JSON array or JSON lines; fetch the file again; it holds nothing [input-empty]"
 UTF16 = (
@@ -577,7 +577,7 @@ def image_fault(message: str, *, images: str = "photos") -> None:
 
 def test_a_missing_image_is_named() -> None:
     save_photo(Path("photos/VG_100K_2/1.jpg"), (4, 4))
-    image_fault(f"{FILE}:2 id=2 $.image_id: found no VG_100K/2.jpg under photos; expected the image under --images; fetch the image, or leave its records out (--on-error skip converts the rest) [image-missing]")  # fmt: skip
+    image_fault(f"{FILE}:2 id=2 $.image_id: found no VG_100K/2.jpg under photos; expected the image under --images; fetch the image, or leave its records out (--on-error skip takes the rest) [image-missing]")  # fmt: skip
 
 
 def test_an_undecodable_image_is_named() -> None:

@@ -361,7 +361,7 @@ def test_a_row_that_does_not_fit_its_schema_is_reported_as_ours(monkeypatch: pyt
         (FILE, b"", f"{FILE}: found nothing; expected a JSON array or JSON lines; fetch the file again; it holds nothing [input-empty]"),
         (FILE, b"<html>", f"{FILE}: found '<html>'; {LIST_HINT}"),
         (FILE, b"[1, 2]".decode().encode("utf-16"), f"{FILE}: found a UTF-16 byte-order mark; expected UTF-8; convert it first, e.g. iconv -f UTF-16 -t UTF-8 [input-encoding]"),
-        (FILE, b'[{"id": "x"', f"{FILE}:1 id=x: found the end of the file inside the record (Expecting ',' delimiter at byte 12: '[{{\"id\": \"x\"'); expected a ']' at the end; fetch the file again, or keep what came before (--on-error skip converts it) [input-truncated]"),
+        (FILE, b'[{"id": "x"', f"{FILE}:1 id=x: found the end of the file inside the record (Expecting ',' delimiter at byte 12: '[{{\"id\": \"x\"'); expected a ']' at the end; fetch the file again, or keep what came before (--on-error skip takes it) [input-truncated]"),
         ("mix.json.gz", gzip.compress(b"[]" * 500, mtime=0)[:-9], "mix.json.gz: found Compressed file ended before the end-of-stream marker was reached; expected an archive that unpacks; fetch the archive again and compare its checksum [input-damaged]"),
         ("mix.zip", make_zip({"a.txt": b""}), "mix.zip: found 0 (none); expected exactly one .json or .jsonl inside the zip; unpack it and pass the file that you mean [input-members]"),
     ],

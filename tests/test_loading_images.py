@@ -373,7 +373,7 @@ def test_the_first_fault_stops_by_default(tmp_path: Path) -> None:
     with pytest.raises(svit_datasets.RecordError) as caught:
         load(folder)
     assert str(caught.value).startswith(message)
-    assert 'leave it out with on_error="skip" [record-syntax]' in str(caught.value)
+    assert 'leave it out (on_error="skip" takes the rest) [record-syntax]' in str(caught.value)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

@@ -19,7 +19,7 @@ from svit_datasets.validation.validate import Checks, validate
 
 ODD = Path(__file__).parent / "data" / "odd_images"
 MENDS = {
-    "image-missing": "expected the image under --images; fetch the image, or leave its records out (--on-error skip converts the rest)",
+    "image-missing": "expected the image under --images; fetch the image, or leave its records out (--on-error skip takes the rest)",
     "image-undecodable": "expected an image that Pillow can open; fetch the image again",
     "image-too-large": "expected fewer pixels than Pillow's limit; no genuine photo is that large; replace the file",
     "image-size-differs": "expected the same size in image_data.json and in the file; check that the file is the original; what image_data.json or the table says counts",

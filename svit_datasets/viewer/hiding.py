@@ -20,7 +20,7 @@ class Hiding:
         roots: Where photos were looked for; the last name of each is left.
         files: The inputs; their own names are left.
 
-    >>> Hiding(["/home/me/raw"], ["/home/me/a.json"]).text("no 5.jpg under /home/me/raw, as in /home/me/a.json:3")
+    >>> Hiding(["/data/me/raw"], ["/data/me/a.json"]).text("no 5.jpg under /data/me/raw, as in /data/me/a.json:3")
     'no 5.jpg under raw, as in a.json:3'
     """
 
@@ -74,7 +74,7 @@ class Hiding:
 def file_name(file: str) -> str:
     """Return an input's own name.
 
-    >>> file_name("/home/me/data/referring_qa.json"), file_name("-")
+    >>> file_name("/data/me/data/referring_qa.json"), file_name("-")
     ('referring_qa.json', '-')
     """
     return Path(file).name
@@ -83,8 +83,8 @@ def file_name(file: str) -> str:
 def _spellings(place: str) -> set[str]:
     """Return a folder as it was given and in full; nothing short that other words may hold.
 
-    >>> _spellings("/home/me/raw"), _spellings("/")
-    ({'/home/me/raw'}, set())
+    >>> _spellings("/data/me/raw"), _spellings("/")
+    ({'/data/me/raw'}, set())
     """
     found = {place, str(Path(place).absolute()), str(Path(place).resolve())}
     return {one for one in found if Path(one).name not in ("", "..") and "/" in one}
