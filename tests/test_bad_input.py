@@ -52,7 +52,9 @@ from tests.helpers_cli import (
 FILE = "conversation.json"
 SCHEMA_HINT = "expected a record that fits the schema; compare it with the schema: svit-convert schema native, llava-lenient or image_data"
 EMPTY_HINT = "expected text; drop the pair: an empty value makes the whole conversation train on zero tokens"
-DEPTH_HINT = "expected fewer nested brackets; no genuine record nests like this; leave it out (--on-error skip takes the rest)"
+DEPTH_HINT = (
+    "expected fewer nested brackets; no genuine record nests like this; leave it out (--on-error skip takes the rest)"
+)
 
 
 @pytest.fixture(autouse=True)

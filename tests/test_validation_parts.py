@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,25 @@ def test_a_prompt_near_the_limit_is_counted() -> None:
 def test_the_estimate_is_the_same_by_both_ways(text: str) -> None:
     """ASCII is counted another way, for speed: a character more that counts one takes the other."""
     assert estimate_tokens(f"{text} \u00e9") == estimate_tokens(text) + 1
+
+
+def test_results_are_read_while_they_are_open() -> None:
+    odd = finding("turn-odd", "3 turns", file="b\udcff.json", record=1)  # a file name that is not UTF-8
+    with Results(chosen_codes()) as results:
+        results.add([odd])
+        assert list(results) == [odd]
+        assert not results.is_failed("never")
+        assert results.is_failed("error")
+    with pytest.raises(ValueError, match="these results are closed: go through them first, or keep them in a list"):
+        list(results)
+
+
+def test_what_a_mended_file_lacks_fails_whatever_was_looked_for() -> None:
+    results = Results(chosen_codes(["text-untrimmed"]))
+    results.left_out = 1
+    results.outputs["new.json"] = 0
+    assert results.is_failed("error")
+    assert [line.text for line in changes_of(results, "new.json")] == [
+        "fix: wrote new.json (0 records); changed: nothing",
+        "  1 left out, for they cannot be read",
+    ]
