@@ -41,9 +41,11 @@ def main() -> None:
             "install",
             "-q",
             "--disable-pip-version-check",
-            wheel,
-            "pytest",
+            f"{wheel}[tokenizer]",
             "hypothesis",
+            "playwright",
+            "pytest",
+            "pytest-xdist",
             cwd=folder,
         )
         where = "import svit_datasets, sys; sys.exit('site-packages' not in svit_datasets.__file__)"
@@ -53,6 +55,8 @@ def main() -> None:
             "-m",
             "pytest",
             "-q",
+            "-n",
+            "auto",
             "-p",
             "no:cacheprovider",
             "-c",
