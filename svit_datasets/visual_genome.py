@@ -27,7 +27,7 @@ def _index() -> dict[int, tuple[Folder, bool]]:
     import pyarrow.parquet as pq
 
     with as_file(files("svit_datasets") / INDEX) as path:
-        table = pq.read_table(path)
+        table = pq.ParquetFile(path).read()  # read_table would import pandas, half a second
     ids, second, test = (table.column(name).to_pylist() for name in ("image_id", "second_folder", "svit_test"))
     places = {(s, t): (FOLDERS[s], t) for s in (False, True) for t in (False, True)}
     return {i: places[s, t] for i, s, t in zip(ids, second, test, strict=True)}

@@ -75,7 +75,7 @@ def texts_to_screen(
         return None
     if not profile.is_native and not _is_image_in_place(entry, values):
         return None
-    questions, answers = [_asked(q) for q in values[::2]], values[1::2]
+    questions, answers = [q if q[-1:] == "?" else _asked(q) for q in values[::2]], values[1::2]
     if any(map(eq, map(len, questions), map(len, answers))) and any(map(repeats, questions, answers)):
         return None
     return join_texts(values, size_wh, frame_of(entry, coordinates))

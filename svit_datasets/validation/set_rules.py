@@ -38,7 +38,7 @@ class SetRules:
         is_native = PROFILES[entry.layout].is_native
         is_copy = yield from self._check_copy(entry, values)
         if is_native:
-            if values is None or len({strip_sentence(q) for q in values[::2]}) < len(values) // 2:
+            if values is None or _asks_again(values[::2]):
                 yield from _repeated_inside(entry)
         elif not is_copy and entry.image:
             yield from self._check_questions(entry)
@@ -77,6 +77,11 @@ class SetRules:
     def _told(self, place: int) -> str:
         number, file = place & ((1 << _FILE_BITS) - 1), self._files[place >> _FILE_BITS]
         return f"{file}:{number}"
+
+
+def _asks_again(questions: list[str]) -> bool:
+    """Tell whether a question comes again; a formatting sentence ends with a full stop."""
+    return len({q if q[-1:] == "?" else strip_sentence(q) for q in questions}) < len(questions)
 
 
 def _digest(entry: Entry, values: list[str] | None) -> int:
