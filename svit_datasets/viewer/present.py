@@ -150,5 +150,5 @@ def indent(raw: bytes) -> str:
         try:
             return msgspec.json.format(raw, indent=2).decode("utf-8", "replace")
         except msgspec.DecodeError:
-            pass
+            pass  # the page shows it as it stands, beside the fault that says why
     return raw[:MOST_RAW_BYTES].decode("utf-8", "replace")
