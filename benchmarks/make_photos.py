@@ -3,7 +3,7 @@
     python benchmarks/make_photos.py FOLDER --images 500
 
 writes ``FOLDER/raw/VG_100K*/ID.jpg`` (noise over a gradient, about 70 KB each), ``image_data.json``, and the native
-file of the referring task, for as many real Visual Genome ids.
+files of all tasks, for as many real Visual Genome ids, held-out ones among them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from make_native import Maker
 from PIL import Image
 
 from svit_datasets import visual_genome
+from svit_datasets.records import TASKS
 
 
 @click.command()
@@ -26,7 +27,8 @@ def main(folder: Path, images: int) -> None:
     maker, sizes, noise = Maker(0), Maker(1), np.random.default_rng(0)
     ids = visual_genome.image_ids()
     ids = ids[:: len(ids) // images][:images]
-    records, entries = [], []
+    records: dict[str, list[dict]] = {task: [] for task in TASKS}
+    entries = []
     for image_id in ids:
         width, height = sizes.size_wh()
         ramp = np.linspace(0, 200, width)[None, :, None] * np.ones((height, 1, 3))
@@ -35,9 +37,11 @@ def main(folder: Path, images: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path, quality=75)
         entries.append({"image_id": image_id, "width": width, "height": height})
-        records.append({"image_id": image_id, "conversations": maker.conversations("referring_qa")})
+        for task, made in records.items():
+            made.append({"image_id": image_id, "conversations": maker.conversations(task)})
     (folder / "data").mkdir(exist_ok=True)
-    (folder / "data" / "referring_qa.json").write_text(json.dumps(records))
+    for task, made in records.items():
+        (folder / "data" / f"{task}.json").write_text(json.dumps(made))
     (folder / "raw" / "image_data.json").write_text(json.dumps(entries))
 
 

@@ -1,4 +1,4 @@
-"""Make the generated parts of docs/: the command reference, the table of findings, the pictures.
+"""Make the generated parts of docs/: the command reference, the findings, the columns, the pictures.
 
 python scripts/make_docs.py          # all
 python scripts/make_docs.py --check  # fail where a text is not up to date; writes nothing
@@ -10,19 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import pyarrow as pa
 
-from svit_datasets.arrays import IMAGE_TYPE
 from svit_datasets.cli import cli
 from svit_datasets.columns import columns_of
 from svit_datasets.configs import IMAGES_CONFIG
 from svit_datasets.parts import GRANULARITIES
+from svit_datasets.publish.card_text import cell_text, type_text
 from svit_datasets.rules import FAMILIES, RULES
 from svit_datasets.validation.examples import EXAMPLES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-BEGIN, END = "<!-- columns: made by scripts/make_docs.py -->", "<!-- end of columns -->"
+COLUMNS_INTRODUCTION = """\
+`load_dataset("svit", CONFIG)` gives one row an image, with the photo and all that is asked about it. The configuration
+`images` has the photos alone. Braces hold named parts, brackets a list.
+"""
 NOTE = "<!-- Made by scripts/make_docs.py from the code; edit there. -->\n"
 
 
@@ -90,15 +92,7 @@ def escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def card_page() -> str:
-    """Return the dataset card with its table of columns made again."""
-    card = (ROOT / "dataset_card.md").read_text()
-    before, _, rest = card.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{columns_text()}{END}{after}"
-
-
-def columns_text() -> str:
+def columns_page() -> str:
     meanings = ("one row an image, the default", "one row a conversation", "one row a pair")
     titles = dict(zip(GRANULARITIES, meanings, strict=True))
     of_image = columns_of(IMAGES_CONFIG, "image", has_captions=True)
@@ -108,28 +102,18 @@ def columns_text() -> str:
     for granularity, table in tables.items():
         parts.append((f'`granularity="{granularity}"`: {titles[granularity]}', [c for c in table if c not in shared]))
     parts.append(("Every configuration with text", shared))
-    lines = []
+    lines = ["# Columns\n", NOTE, COLUMNS_INTRODUCTION]
     for title, columns in parts:
-        lines += [f"**{title}**", "", "| column | type | meaning |", "|---|---|---|"]
-        lines += ["| `{}` | {} | {} |".format(*map(escape, (c.name, type_text(c.type), c.meaning))) for c in columns]
+        lines += [f"## {title}", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += ["| `{}` | {} | {} |".format(*map(cell_text, (c.name, type_text(c.type), c.meaning))) for c in columns]
         lines.append("")
-    return "\n".join([*lines, "`objects` is in `referring` alone, `captions` with `coco_captions=` alone.", "", ""])
-
-
-def type_text(kind: pa.DataType) -> str:
-    if kind == IMAGE_TYPE:
-        return "image"
-    if pa.types.is_struct(kind):
-        return "{" + ", ".join(f"{field.name}: {type_text(field.type)}" for field in kind) + "}"
-    if pa.types.is_list(kind):
-        return f"[{type_text(kind.value_type)}]"
-    return {"double": "float64"}.get(str(kind), str(kind))
+    return "\n".join([*lines, "`objects` is in `referring` alone, `captions` with `coco_captions=` alone.\n"])
 
 
 PAGES: dict[Path, Callable[[], str]] = {
     DOCS / "commands.md": commands_page,
     DOCS / "findings.md": findings_page,
-    ROOT / "dataset_card.md": card_page,
+    DOCS / "columns.md": columns_page,
 }
 
 

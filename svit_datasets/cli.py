@@ -12,6 +12,7 @@ import click
 
 import svit_datasets
 from svit_datasets.errors import FindingsError, RecordError, SvitError
+from svit_datasets.publish.build_command import build
 from svit_datasets.schemas import NAMES
 from svit_datasets.statistics.command import stats
 from svit_datasets.validation.command import validate
@@ -214,7 +215,7 @@ def schema(name: str) -> None:
     click.echo(json.dumps(load(name), indent=2))
 
 
-for command in (validate, stats, view):
+for command in (validate, stats, view, build):
     cli.add_command(command)
 
 

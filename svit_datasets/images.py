@@ -129,7 +129,7 @@ class Images:
         place = self.find(image_id)
         if place is None:
             return self._without_file(image_id, folder, size_wh)
-        seen_folder, store, _, open_image = place
+        seen_folder, store, _, open_image, _ = place
         notes: list[Finding] = []
         header_wh = read_size(open_image)
         if isinstance(header_wh, Finding):

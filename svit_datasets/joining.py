@@ -46,6 +46,7 @@ class Joiner:
         is_checked: Whether every image is decoded once, so that a broken one is found now; else its header is read
             where nothing else tells the size.
         coco_captions: COCO caption files.
+        reads_sizes: Whether, with ``none``, a size that ``image_data.json`` does not tell is read from the file.
         add: Takes faulty entries of ``image_data.json``, which are left out; by default they are raised.
 
     Raises:
@@ -60,10 +61,11 @@ class Joiner:
         *,
         is_checked: bool = True,
         coco_captions: tuple[str, ...] = (),
+        reads_sizes: bool = False,
         add: Callable[[Finding], object] | None = None,
     ) -> None:
         self._images = Images(roots, add=add)
-        self._mode, self._is_checked = mode, is_checked
+        self._mode, self._is_checked, self._reads_sizes = mode, is_checked, reads_sizes
         self._captions = read_captions(coco_captions) if coco_captions else None
 
     def image_ids(self) -> list[int]:
@@ -82,9 +84,11 @@ class Joiner:
         if not -_ID_LIMIT <= image_id < _ID_LIMIT:
             return Joined(ImageRow(image_id), (finding("image-id-range", str(image_id)[:80], path="$.image_id"),))
         row = self._known(image_id)
-        if self._mode == "none":
+        if self._mode == "none" and (row.width is not None or not self._reads_sizes):
             return Joined(row)
         place = self._images.find(image_id)
+        if self._mode == "none":
+            return Joined(_sized(row, place))
         if place is None:
             found = f"no {image_id}.jpg under {', '.join(self._images.names)}"
             return _unusable(row, finding("image-missing", found))
@@ -128,6 +132,12 @@ class Joiner:
             return None
         size_wh = read_size(open_image)
         return size_wh if isinstance(size_wh, Finding) else Picture(size_wh)
+
+
+def _sized(row: ImageRow, place: Place | None) -> ImageRow:
+    """Return the row with the size that the file tells, where it tells one."""
+    size_wh = read_size(place.open) if place else None
+    return row._replace(width=size_wh[0], height=size_wh[1]) if isinstance(size_wh, tuple) else row
 
 
 def _unusable(row: ImageRow, fault: Finding) -> Joined:

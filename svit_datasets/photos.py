@@ -13,7 +13,7 @@ from svit_datasets.boxes import Size
 from svit_datasets.containers import input_error
 from svit_datasets.findings import Finding, finding
 from svit_datasets.images import Images
-from svit_datasets.stores import Place, find_places
+from svit_datasets.stores import Place, file_bytes, find_places
 
 
 def is_safe_path(path: str) -> bool:
@@ -87,17 +87,11 @@ class Photos:
                 return None
             for folder in self._folders:
                 file = folder / path
-                if _is_file(file):
-                    return Place("", str(folder), str(file.absolute()), partial(_open, file))
+                size = file_bytes(file)
+                if size is not None:
+                    return Place("", str(folder), str(file.absolute()), partial(_open, file), size)
         return None if image_id is None else self.images.find(image_id)
 
 
 def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that no file can have
-        return False

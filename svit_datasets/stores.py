@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, NamedTuple, Protocol
 from urllib.parse import quote
 
@@ -28,12 +29,14 @@ class Place(NamedTuple):
         store: Name of the folder or zip, for messages.
         uri: Absolute path, or ``svit-zip:///PATH/images.zip/MEMBER``: what an ``Image`` column holds.
         open: Opens the file's original bytes.
+        file_bytes: Size of the file.
     """
 
     folder: str
     store: str
     uri: str
     open: Callable[[], IO[bytes]]
+    file_bytes: int
 
 
 class Places(NamedTuple):
@@ -102,8 +105,9 @@ class FolderStore:
         """See ``Store.find``; a flat folder tells no folder, so it is ''."""
         for folder in self.folders if self._is_flat else folders:
             path = self._absolute / folder / f"{image_id}.jpg"
-            if _is_file(path):
-                return Place(folder, self.name, str(path), partial(_open, path))
+            size = file_bytes(path)
+            if size is not None:
+                return Place(folder, self.name, str(path), partial(_open, path), size)
         return None
 
     def image_ids(self) -> Iterator[int]:
@@ -123,11 +127,13 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _is_file(path: Path) -> bool:
+def file_bytes(path: Path) -> int | None:
+    """Return the size of a file; None where there is none, or no file can have that name."""
     try:
-        return path.is_file()
-    except OSError:  # an id of hundreds of digits is no file name
-        return False
+        status = path.stat()
+    except (OSError, ValueError):  # an id of hundreds of digits is no file name
+        return None
+    return status.st_size if S_ISREG(status.st_mode) else None
 
 
 class ZipStore:
@@ -156,7 +162,7 @@ class ZipStore:
                 # fsspec would take a path apart at '::' and look for files that '*' stands for
                 path = quote(f"{self._absolute}/{member.filename}", errors="surrogateescape")
                 uri = f"{ZIP_PROTOCOL}://{path}"
-                return Place(folder, self.name, uri, partial(self._zip.open, member))
+                return Place(folder, self.name, uri, partial(self._zip.open, member), member.file_size)
         return None
 
     def image_ids(self) -> Iterator[int]:

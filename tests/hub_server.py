@@ -1,70 +1,94 @@
-"""A loopback server that answers what ``huggingface_hub`` asks when it downloads, so that the real client can run.
+"""A loopback Hub, so that the real ``huggingface_hub`` and ``datasets`` can create, push, list, load and download.
 
-It speaks HEAD and GET of ``/datasets/{id}/resolve/{revision}/{path}`` with the headers that the client reads, sends
-``.zip`` files through a redirect to another host name as the Hub does for large files, and serves byte ranges.
+``HubServer(FOLDER)`` shows a folder as the dataset BAAI/SVIT, as it is now; ``HubServer()`` begins empty.
+LFS objects go through another host name, ``localhost``, as the Hub's do. Run the clients with
+``HF_ENDPOINT=hub.endpoint``, ``HF_HUB_DISABLE_XET=1`` and ``NO_PROXY=127.0.0.1,localhost``.
 
-What it does not do as the Hub does: no TLS, no Xet, one revision (``main`` and its commit) of one repository, no
-expiring links, no rate limits, no ``/api`` at all (404), and its gate looks at whether there is a token, not whose.
+What it does not do as the Hub does:
+
+- no TLS, no Xet, no compression; a request id, ``ETag``-conditioned answers and cookies are missing
+- regular files are sent from the address that was asked, where the Hub first redirects to its resolve cache
+- links to LFS objects are not signed, never expire, and open private and gated files to anyone
+- every known token sees and may write all repositories alike, with no organisations, quotas or size limits; without
+  ``Rules(tokens=...)`` any token may write, and a repository that is missing is 401 even with a token, not 404
+- rate limits, outages and broken connections come only as ``Rules.faults`` says
+- a tag is light; pull requests cannot be merged, closed or discussed; no history is squashed, nothing is collected
+- the card's YAML is not read: only a missing one is warned of, and ``Rules.yaml_errors`` refuses; info has no cardData
+- no repository without a namespace, no renames, no abbreviated commit ids, no LFS downloads through the batch address
+- copies between repositories, ``.gitignore``, search, the viewer, its Parquet copies and Croissant are not there
+- LFS or not is decided by suffix, size and a zero byte, not by the ``.gitattributes`` of the repository
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
+import shutil
+import sys
+import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections import Counter
+from collections.abc import Callable, Mapping
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any
+from urllib.parse import unquote
 
-REPOSITORY = "BAAI/SVIT"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-_RESOLVE = re.compile(r"/datasets/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
-_CDN = "/cdn/"
+from hub_api import Api
+from hub_exchange import to_handler
+from hub_rules import Asked, Fault, Received, Rules
+from hub_store import COMMIT, REPOSITORY, Commit, Repository, Store
 
-
-class Asked(NamedTuple):
-    """A request, and what it carried."""
-
-    method: str
-    path: str
-    range: str | None
-    token: str | None
-
-
-@dataclass
-class Rules:
-    """How the server answers.
-
-    Attributes:
-        refusal: Status and ``X-Error-Code`` of every answer; None serves the files.
-        gate: Whether a request without a token is refused as the Hub refuses a gated repository.
-        cuts: How many further downloads of a file break off in the middle, by its name.
-    """
-
-    refusal: tuple[int, str | None] | None = None
-    gate: bool = False
-    cuts: dict[str, int] = field(default_factory=dict)
+__all__ = ["COMMIT", "REPOSITORY", "Asked", "Fault", "HubServer", "Received", "Rules"]
 
 
 class HubServer:
-    """Serves a folder as a dataset repository while it is entered.
+    """A Hub while it is entered.
 
     Args:
-        folder: What the repository holds.
+        folder: What the repository BAAI/SVIT holds; None for no such repository.
         rules: How it answers.
+        kind: What BAAI/SVIT is: "dataset" or "model".
+        storage: Where LFS objects are kept; a folder of its own, removed at the end, if not given.
+
+    Attributes:
+        asked: Every request, in order.
+        received: Everything that clients sent, in order.
+        on_request: Called with each request before its body is read.
     """
 
-    def __init__(self, folder: Path, rules: Rules | None = None) -> None:
+    def __init__(
+        self, folder: Path | None = None, rules: Rules | None = None, *, kind: str = "dataset",
+        storage: Path | None = None,
+    ) -> None:  # fmt: skip
         self.asked: list[Asked] = []
-        self.rules = rules or Rules()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder, self))
-        self._server.daemon_threads = True
+        self.on_request: Callable[[Asked], object] | None = None
+        self.failures: list[BaseException] = []
+        self.closing = threading.Event()
+        self._own = None if storage else tempfile.mkdtemp(prefix="hub-")
+        self.store = Store(storage or Path(str(self._own)))
+        if folder:
+            self.store.repositories[kind, REPOSITORY] = Repository(REPOSITORY, kind, live=folder)
+        self._server = _Server(("127.0.0.1", 0), to_handler(self))
         self.port: int = self._server.server_address[1]
         self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.api = Api(self.store, self.endpoint, f"http://localhost:{self.port}")
+        self.rules = rules or Rules()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    @property
+    def rules(self) -> Rules:
+        """How it answers from now on."""
+        return self.api.rules
+
+    @rules.setter
+    def rules(self, rules: Rules) -> None:
+        self.api.rules = rules
+
+    @property
+    def received(self) -> list[Received]:
+        """What clients sent, in order; clear it to forget."""
+        return self.api.received
 
     def __enter__(self) -> HubServer:
         self._thread.start()
@@ -73,89 +97,77 @@ class HubServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self._own:
+            shutil.rmtree(self._own, ignore_errors=True)
+        if self.failures and error is None:
+            raise self.failures[0]
 
     def fetched(self) -> list[str]:
         """Return the files whose bytes were sent, in order, and forget all requests."""
         asked, self.asked = self.asked, []
-        head = f"/datasets/{REPOSITORY}/resolve/"
-        names = [re.sub(rf"^({_CDN}|{head}[^/]+/)", "", a.path) for a in asked if a.method == "GET"]
+        head = r"^(/cdn/(sha256/[0-9a-f]{64}/)?|(/datasets)?/[^/]+/[^/]+/resolve/[^/]+/)"
+        names = [unquote(re.sub(head, "", a.path)) for a in asked if a.method == "GET"]
         return list(dict.fromkeys(names))
 
+    def lfs_uploads(self) -> Counter[str]:
+        """Return how often each LFS object arrived whole, by its SHA-256."""
+        return Counter(r.name for r in self.received if r.kind == "lfs")
 
-def _handler(folder: Path, hub: HubServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def create(
+        self, repo_id: str, *, kind: str = "dataset", private: bool = False, files: Mapping[str, bytes] | None = None
+    ) -> str:
+        """Make a repository, with files if given; return its newest commit."""
+        made = self.store.create(repo_id, kind=kind, private=private)
+        if files:
+            tree = {path: self.store.keep(made, content, path) for path, content in files.items()}
+            made.add("main", {**made.find("main").tree, **tree}, "made by the test")  # type: ignore[union-attr]
+        return made.branches["main"]
 
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
+    def put_file(
+        self, repo_id: str, path: str, content: bytes, *, revision: str = "main", kind: str = "dataset"
+    ) -> str:
+        """Commit a file, as somebody else would; return the commit."""
+        with self.store.lock:
+            repository = self.repository(repo_id, kind)
+            tree = {**self.commit(repo_id, revision, kind).tree, path: self.store.keep(repository, content, path)}
+            return repository.add(revision, tree, f"put {path}").id
 
-        def do_HEAD(self) -> None:
-            self._answer(lambda _: None)
+    def repository(self, repo_id: str, kind: str = "dataset") -> Repository:
+        """Return a repository."""
+        return self.store.repositories[kind, repo_id]
 
-        def do_GET(self) -> None:
-            self._answer(self.wfile.write)
+    def commit(self, repo_id: str, revision: str = "main", kind: str = "dataset") -> Commit:
+        """Return the commit that a revision names; KeyError if there is none."""
+        found = self.repository(repo_id, kind).find(revision)
+        if found is None:
+            raise KeyError(revision)
+        return found
 
-        def _answer(self, send: Callable[[bytes], object]) -> None:
-            token = self.headers["Authorization"]
-            hub.asked.append(Asked(self.command, self.path, self.headers["Range"], token))
-            refusal = hub.rules.refusal or ((401, "GatedRepo") if hub.rules.gate and not token else None)
-            match = _RESOLVE.fullmatch(self.path)
-            if self.path.startswith(_CDN):
-                return self._send_file(self.path.removeprefix(_CDN), send)
-            if refusal:
-                return self._refuse(*refusal)
-            if match is None:
-                return self._refuse(404, None)
-            if match[1] != REPOSITORY:
-                return self._refuse(401, "RepoNotFound")
-            if match[2] not in ("main", COMMIT):
-                return self._refuse(404, "RevisionNotFound")
-            if not (folder / match[3]).is_file():
-                return self._refuse(404, "EntryNotFound")
-            return self._redirect(match[3]) if match[3].endswith(".zip") else self._send_file(match[3], send)
+    def files(self, repo_id: str, revision: str = "main", kind: str = "dataset") -> dict[str, bytes]:
+        """Return the files of a revision, with the ``.gitattributes`` that the Hub makes."""
+        return {path: blob.read() for path, blob in self.commit(repo_id, revision, kind).tree.items()}
 
-        def _refuse(self, status: int, code: str | None) -> None:
-            self.send_response(status)
-            if code:
-                self.send_header("X-Error-Code", code)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def commits(self, repo_id: str, revision: str = "main", kind: str = "dataset") -> list[Commit]:
+        """Return the commits of a revision, newest first."""
+        return self.repository(repo_id, kind).history(self.commit(repo_id, revision, kind))
 
-        def _redirect(self, name: str) -> None:
-            content = (folder / name).read_bytes()
-            self.send_response(302)
-            self.send_header("Location", f"http://localhost:{hub.port}{_CDN}{name}")
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("X-Linked-Size", str(len(content)))
-            self.send_header("X-Linked-ETag", _etag(content))
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def _send_file(self, name: str, send: Callable[[bytes], object]) -> None:
-            content = (folder / name).read_bytes()
-            wanted = re.fullmatch(r"bytes=([0-9]+)-([0-9]*)", self.headers["Range"] or "")
-            first = int(wanted[1]) if wanted else 0
-            end = int(wanted[2]) + 1 if wanted and wanted[2] else len(content)
-            part = content[first:end]
-            self.send_response(206 if wanted else 200)
-            if wanted:
-                self.send_header("Content-Range", f"bytes {first}-{end - 1}/{len(content)}")
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("ETag", _etag(content))
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("Content-Length", str(len(part)))
-            self.end_headers()
-            if self.command == "GET" and hub.rules.cuts.get(name, 0) > 0:
-                hub.rules.cuts[name] -= 1
-                part, self.close_connection = part[: len(part) // 2], True
-            send(part)
-
-    return Handler
+    def take_fault(self, asked: Asked) -> Fault | None:
+        """Return the fault that a request meets, and count it."""
+        with self.store.lock:
+            found = next((fault for fault in self.rules.faults if fault.meets(asked)), None)
+            if found:
+                found.times -= 1
+            return found
 
 
-def _etag(content: bytes) -> str:
-    return f'"{hashlib.sha256(content).hexdigest()}"'
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that goes away is no fault of the server
+            super().handle_error(request, client_address)

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import hub_server
 import pytest
 from helpers_cli import DONE, FAULTS, REPOSITORY, UNUSABLE, encode, record, run
 from hub_server import HubServer, Rules
@@ -278,10 +277,9 @@ def test_without_the_package_the_message_names_the_extra(folders: dict[str, Path
 
 
 @pytest.fixture
-def hub(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+def hub(folders: dict[str, Path]) -> Iterator[HubServer]:
     """Serve the tokenizer's folder as a model, at the address that models have."""
-    monkeypatch.setattr(hub_server, "_RESOLVE", re.compile(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)"))
-    with HubServer(folders["bytes"]) as server:
+    with HubServer(folders["bytes"], kind="model") as server:
         yield server
 
 

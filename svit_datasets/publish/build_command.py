@@ -1,0 +1,99 @@
+"""The command ``svit-convert build``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from svit_datasets.publish.build import Built
+
+_CONFIGS = ("conversation", "complex_reasoning", "referring", "detail", "images")
+
+
+def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what is built."""
+    options = (
+        click.option("--config", "configs", multiple=True, type=click.Choice(_CONFIGS), help="Configuration to build; all tasks that ROOT has by default. May be given more than once."),
+        click.option("--split", "splits", multiple=True, type=click.Choice(["train", "test"]), help="Split to build; both by default: test has SVIT's held-out images. May be given more than once."),
+        click.option("--images", type=click.Choice(["embed", "separate", "none"]), default="embed", show_default=True, help="Where the photos go, bit for bit: into every configuration; into the configuration 'images' alone; or nowhere."),
+        click.option("--max-shard-size", default="500MB", show_default=True, metavar="SIZE", help="Most bytes of a shard, about."),
+        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of processes. The result is the same for any number."),
+        click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True, help="At a faulty record: stop, or leave it out and count it."),
+        click.option("--on-missing-image", type=click.Choice(["error", "null", "drop"]), default="error", show_default=True, help="At a photo that is missing or cannot be decoded: stop, keep its rows without it, or leave them out."),
+        click.option("--no-check-images", is_flag=True, help="Do not decode every photo once."),
+        click.option("--coco-captions", multiple=True, metavar="FILE", help="COCO caption file, for a column 'captions'. May be given more than once."),
+        click.option("--max-record-mb", type=click.IntRange(1), default=64, show_default=True, help="Largest record to read."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def build_keywords(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of ``build_options`` as keywords of ``build``."""
+    names = ("configs", "splits", "images", "max_shard_size", "jobs", "on_error", "on_missing_image", "coco_captions")
+    return {
+        **{name: given[name] for name in names},
+        "check_images": not given["no_check_images"],
+        "max_record_mb": given["max_record_mb"],
+        "tell": say,
+    }
+
+
+def say(text: str) -> None:
+    """Write a line to standard error."""
+    click.echo(text, err=True)
+
+
+@click.command()
+@click.argument("root", metavar="ROOT")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Folder to write; it appears whole or not at all.")
+@build_options
+@click.option(
+    "--report", metavar="FILE", help="Write what was read, written and left out, with every finding, as JSON."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a folder that build made.")
+def build(root: str, output: str, **given: Any) -> None:
+    """Write SVIT as Parquet shards that plain datasets loads, with a card: a folder ready for the Hub.
+
+    ROOT is a folder with SVIT's files as published, or with files in its layout. A build that was interrupted goes on
+    where it was when the same command runs again.
+
+    \b
+    svit-convert build svit-sample -o svit-hub
+    """
+    from svit_datasets.publish.build import build as run
+
+    built = run(root, output, report=given["report"], overwrite=given["overwrite"], **build_keywords(given))
+    close(built)
+
+
+def close(built: Built) -> None:
+    """Say what was found and built."""
+    from svit_datasets.sizes import show_size
+
+    report = built.report
+    for fault in report.first:
+        say(f"{fault.severity}: {fault}")
+    more = sum(report.by_code.values()) - len(report.first)
+    if more:
+        say(f"... and {more:,} more; --report FILE lists all")
+    counts = report.counts
+    for count, told in (
+        (counts["records_skipped"], "faulty records left out"),
+        (counts["images_dropped"], "images left out with all their rows"),
+        (counts["images_null"], "images kept without their photo"),
+    ):
+        if count:
+            say(f"{count:,} {told}")
+    if built.absent:
+        say(f"not in the source: {', '.join(built.absent)}")
+    for config in built.release.configs:
+        splits = ", ".join(f"{name} {c.rows:,} rows" for name, c in config.splits.items())
+        say(f"{config.name}: {splits}, {config.counts.pairs:,} pairs, {show_size(config.counts.shard_bytes)}")
+    files = f"{len(built.release.shards):,} shards, {show_size(built.release.counts.shard_bytes)}"
+    example = built.release.configs[0].name
+    say(f'build: wrote {files} to {built.folder}; load_dataset("{built.folder}", "{example}") reads it')

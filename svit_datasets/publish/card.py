@@ -1,0 +1,186 @@
+"""The card of a published folder: the template ``dataset_card.md``, filled in from what the build counted.
+
+Its YAML tells ``datasets`` and the Hub what to load; every number in it is computed from the shards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+from svit_datasets import VERSION
+from svit_datasets.columns import Column
+from svit_datasets.configs import IMAGES_CONFIG, task_of_config
+from svit_datasets.publish.card_text import (
+    ABOUT,
+    column_row,
+    counted,
+    example_text,
+    number_text,
+    size_category,
+    size_text,
+)
+from svit_datasets.publish.features import features_yaml
+from svit_datasets.publish.layout import glob_of
+from svit_datasets.publish.release import Config, Counts, Release
+from svit_datasets.validation.answers import KNOWN_BROKEN_IDS, KNOWN_BROKEN_TASK
+
+PLACEHOLDER = "org/svit"
+_TEMPLATE = "dataset_card.md"
+_PLACES = re.compile(rf'(?<="){PLACEHOLDER}(?=")|(?<=hf://datasets/){PLACEHOLDER}(?=/)')
+_OBJECTS, _CAPTIONS = "objects", "captions"
+
+
+class Count(NamedTuple):
+    """A column of the card's table of splits.
+
+    Attributes:
+        title: What it counts.
+        field: The field of ``Counts``.
+    """
+
+    title: str
+    field: str
+
+    def text(self, counts: Counts) -> str:
+        """Return the number.
+
+        >>> Count("rows", "rows").text(Counts(rows=1234))
+        '1,234'
+        """
+        return number_text(getattr(counts, self.field))
+
+
+_COUNTS = tuple(Count(field, field) for field in ("rows", "conversations", "pairs", "phrases", "boxes", "photos"))
+
+
+_KNOWN: Mapping[str, object] = {
+    "about": ABOUT,
+    "column_row": column_row,
+    "counted": counted,
+    "example_text": example_text,
+    "known_broken": sorted(KNOWN_BROKEN_IDS),
+    "number_text": number_text,
+    "placeholder": PLACEHOLDER,
+    "size_text": size_text,
+    "version": VERSION,
+}
+
+
+def read_template() -> str:
+    """Return the card's template, as it is installed."""
+    return (files("svit_datasets") / _TEMPLATE).read_text("utf-8")
+
+
+def render_card(release: Release) -> str:
+    """Return the card of a published folder.
+
+    Args:
+        release: What the build made.
+
+    Returns:
+        Markdown with YAML in front; the repository is called ``PLACEHOLDER`` in it.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(  # Markdown, not HTML: cells are escaped where they are made
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False
+    )
+    return environment.from_string(read_template()).render(**_KNOWN, **_computed(release))
+
+
+def with_repo_id(card: str, repo_id: str) -> str:
+    """Return the card of a folder that goes to ``repo_id``.
+
+    Args:
+        card: The card as built, or as edited since.
+        repo_id: The repository, ``org/name``.
+
+    Returns:
+        The card with the repository's name where its examples load it; all other text stays.
+
+    >>> with_repo_id('load_dataset("org/svit", "detail")  # of-org/svit-2', "me/mine")
+    'load_dataset("me/mine", "detail")  # of-org/svit-2'
+    """
+    return _PLACES.sub(lambda _: repo_id, card)
+
+
+def _computed(release: Release) -> dict[str, Any]:
+    """Return what the template knows of a release."""
+    main = main_config(release)
+    names = {column.name for config in release.configs for column in config.columns}
+    return {
+        **_of_columns(release.configs),
+        "boxed": _OBJECTS in names,
+        "broken": sorted({image_id for shard in release.shards for image_id in shard.broken}),
+        "captioned": _CAPTIONS in names,
+        "computed_yaml": _yaml(release.configs),
+        "configs": release.configs,
+        "counts": release.counts,
+        "counts_told": [count for count in _COUNTS if getattr(release.counts, count.field)],
+        "has_known_broken": any(task_of_config(config.name) == KNOWN_BROKEN_TASK for config in release.configs),
+        "image_count": sum(release.images.values()),
+        "images": release.images,
+        "main": main,
+        "main_split": next(iter(main.splits)),
+        "pictured": [config for config in release.configs if config.has_photos],
+        "size_category": size_category(release.counts.rows),
+        "texts": _texts(release.configs),
+    }
+
+
+def _of_columns(configs: Sequence[Config]) -> Mapping[str, object]:
+    """Return the columns that configurations share, by who shares them, and those that each has beyond."""
+    of_all = _shared(configs)
+    of_texts = [column for column in _shared(_texts(configs)) if column not in of_all]
+    shared = {"Every configuration has": of_all, "Every configuration with text has": of_texts}
+    told = [*of_all, *of_texts]
+    return {
+        "shared": {title: columns for title, columns in shared.items() if columns},
+        "own": {config.name: [c for c in config.columns if c not in told] for config in configs},
+    }
+
+
+def _texts(configs: Sequence[Config]) -> list[Config]:
+    return [config for config in configs if config.name != IMAGES_CONFIG]
+
+
+def main_config(release: Release) -> Config:
+    """Return the configuration that examples load: the one with boxes, or else the first."""
+    return next((c for c in release.configs if _OBJECTS in (column.name for column in c.columns)), release.configs[0])
+
+
+def _shared(configs: Sequence[Config]) -> list[Column]:
+    """Return the columns that all of several configurations have."""
+    if len(configs) < 2:
+        return []
+    return [column for column in configs[0].columns if all(column in config.columns for config in configs)]
+
+
+def _yaml(configs: tuple[Config, ...]) -> str:
+    """Return the part of the card's YAML that tells what there is to load."""
+    from huggingface_hub import DatasetCardData
+
+    data = DatasetCardData(configs=list(map(_files, configs)), dataset_info=list(map(_info, configs)))
+    return str(data.to_yaml())
+
+
+def _files(config: Config) -> Mapping[str, object]:
+    data_files = [{"split": split, "path": glob_of(config.name, split)} for split in config.splits]
+    return {"config_name": config.name, "data_files": data_files}
+
+
+def _info(config: Config) -> Mapping[str, object]:
+    splits = [
+        {"name": split, "num_bytes": held.arrow_bytes, "num_examples": held.rows}
+        for split, held in config.splits.items()
+    ]
+    return {
+        "config_name": config.name,
+        "features": features_yaml(config.columns),
+        "splits": splits,
+        "download_size": config.counts.shard_bytes,
+        "dataset_size": config.counts.arrow_bytes,
+    }
