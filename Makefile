@@ -14,7 +14,7 @@ $(STAMP): pyproject.toml
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $(STAMP)
 
-demo: $(STAMP)  ## write the sample, validate it, convert it there and back, prove the two equal, draw the boxes, count, look
+demo: $(STAMP)  ## write the sample, validate it, convert it there and back, prove the two equal, draw the boxes, count, look, build
 	rm -rf $(DEMO)
 	$(BIN)/svit-convert sample $(DEMO)/svit
 	$(BIN)/svit-convert validate $(DEMO)/svit --images $(DEMO)/svit
@@ -25,6 +25,8 @@ demo: $(STAMP)  ## write the sample, validate it, convert it there and back, pro
 	$(BIN)/svit-convert draw $(DEMO)/llava.json --images $(DEMO)/svit -o $(DEMO)/pictures
 	$(BIN)/svit-convert stats $(DEMO)/svit/data --images $(DEMO)/svit --html $(DEMO)/stats.html > $(DEMO)/stats.txt
 	$(BIN)/svit-convert view $(DEMO)/svit/data --images $(DEMO)/svit --export $(DEMO)/look
+	$(BIN)/svit-convert build $(DEMO)/svit -o $(DEMO)/hub
+	$(BIN)/svit-convert compare $(DEMO)/svit/data/referring_qa.json $(DEMO)/hub/data/referring
 
 test: $(STAMP)  ## all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from svit_datasets.forward import to_llava
     from svit_datasets.images import Images
     from svit_datasets.loading import load_dataset
+    from svit_datasets.publish.build import Built, build
+    from svit_datasets.publish.download import Download, download
+    from svit_datasets.publish.push import Pushed, push
     from svit_datasets.readers import read
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
@@ -62,6 +65,12 @@ _HOME = {
     "to_llava": "forward",
     "Images": "images",
     "load_dataset": "loading",
+    "Built": "publish.build",
+    "build": "publish.build",
+    "Download": "publish.download",
+    "download": "publish.download",
+    "Pushed": "publish.push",
+    "push": "publish.push",
     "read": "readers",
     "Conversation": "records",
     "HubRecord": "records",
@@ -78,9 +87,11 @@ _HOME = {
 }
 
 __all__ = [
+    "Built",
     "Checks",
     "Conversation",
     "Difference",
+    "Download",
     "Finding",
     "FindingsError",
     "Format",
@@ -90,6 +101,7 @@ __all__ = [
     "NativeRecord",
     "Options",
     "OutputError",
+    "Pushed",
     "RecordError",
     "Report",
     "Results",
@@ -97,13 +109,16 @@ __all__ = [
     "SvitWarning",
     "Turn",
     "UsageError",
+    "build",
     "compare",
+    "download",
     "draw",
     "extra_of",
     "find_task",
     "formats",
     "from_llava",
     "load_dataset",
+    "push",
     "read",
     "stats",
     "to_llava",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import svit_datasets
-from svit_datasets.errors import FindingsError, RecordError, SvitError
+from svit_datasets.errors import FindingsError, RecordError, SvitError, SvitWarning
 from svit_datasets.publish.build_command import build
+from svit_datasets.publish.download_command import download
+from svit_datasets.publish.push_command import push
 from svit_datasets.schemas import NAMES
 from svit_datasets.statistics.command import stats
 from svit_datasets.validation.command import validate
@@ -67,8 +70,8 @@ def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
 
     INPUT is a JSON array or JSON lines, plain, .gz or .zip; - is standard input. The task comes from the file's stem:
     conversation, complex_reasoning, referring_qa, detail_description. Or INPUT is a folder that save_to_disk wrote, a
-    Parquet file, or a folder of Parquet files; the task comes from the configuration or from a folder's name, and the
-    rows tell the images' sizes.
+    Parquet file, a folder of Parquet files, or hf://datasets/ORG/NAME[@REVISION][/FOLDER], of which the text alone is
+    fetched; the task comes from the configuration or from a folder's name, and the rows tell the images' sizes.
 
     \b
     svit-convert to-llava SVIT/data/referring_qa.zip --images SVIT/raw -o referring.json
@@ -215,7 +218,7 @@ def schema(name: str) -> None:
     click.echo(json.dumps(load(name), indent=2))
 
 
-for command in (validate, stats, view, build):
+for command in (validate, stats, view, build, push, download):
     cli.add_command(command)
 
 
@@ -230,6 +233,8 @@ def main(args: list[str] | None = None) -> None:
         args: Arguments; those of the process by default.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.simplefilter("always", SvitWarning)
+    warnings.showwarning = lambda text, *_, **__: _say(str(text))
     try:
         cli.main(args=args, standalone_mode=False)
     except click.exceptions.Abort:

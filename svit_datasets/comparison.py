@@ -15,6 +15,7 @@ from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
 from svit_datasets.readers import read_items
 from svit_datasets.records import TASKS, to_native
+from svit_datasets.remote_tables import is_address
 from svit_datasets.table_inputs import TableInput, open_tables
 
 _MISSING = object()
@@ -77,6 +78,8 @@ def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
 
 
 def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
+    if is_address(left) or is_address(right):
+        return [(left, right)]
     is_folder = _is_folder(left)
     if not (is_folder and _is_folder(right) and _has_native(left) and _has_native(right)) and any(
         open_tables(path, _ANY_TASK) is not None for path in (left, right)

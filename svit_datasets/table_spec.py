@@ -14,7 +14,7 @@ from svit_datasets.columns import Column, columns_of
 from svit_datasets.configs import task_of_config
 from svit_datasets.containers import check_exists
 from svit_datasets.errors import UsageError, choose
-from svit_datasets.hub import REPOSITORY, download
+from svit_datasets.hub import REPOSITORY, fetch
 from svit_datasets.joining import IMAGES_MODES, ON_MISSING, ImagesMode, OnMissing
 from svit_datasets.parts import GRANULARITIES, Granularity
 from svit_datasets.ranges import cut_ranges
@@ -91,7 +91,7 @@ class TableSpec:
         """Return the folder with SVIT's files, fetched from the Hub where none was given."""
         if self.root is not None:
             return self.root
-        return download(
+        return fetch(
             self.task, with_files=self.with_files, repo_id=self.repo_id, revision=self.revision, token=self.token
         )
 

@@ -40,7 +40,10 @@ from tests.helpers_cli import (
     tree,
 )
 
-COMMANDS = ("compare", "draw", "from-llava", "sample", "schema", "stats", "to-llava", "validate", "view")
+COMMANDS = (
+    *("build", "compare", "download", "draw", "from-llava", "push", "sample", "schema", "stats"),
+    *("to-llava", "validate", "view"),
+)
 DATA, RAW = SAMPLE / "data", SAMPLE / "raw"
 FILES = [DATA / f"{stem}.json" for stem in TASKS]
 

@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hub_server import HubServer
 
 import svit_datasets
 
@@ -34,10 +36,18 @@ def test_generated_pages_are_up_to_date():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def run_blocks(page, folder):
+def to_hub(hub):
+    """Return the settings of a client of a loopback Hub."""
+    rest = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1,localhost"}
+    own = {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": "hf_made_up", "HF_HUB_OFFLINE": "0"}
+    return {**own, **rest, "PYTHONWARNINGS": ""}  # the client's own remarks are not ours
+
+
+def run_blocks(page, folder, **settings):
     """Run the examples of a page one after another; return what each printed."""
     outputs = []
     env = {**ENV, "HF_HOME": str(folder / "hf"), "HF_HUB_OFFLINE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    env |= settings
     for language, code in BLOCK.findall(page.read_text()):
         command = ["bash", "-euc", code] if language == "bash" else [sys.executable, "-c", code]
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
@@ -91,6 +101,22 @@ def test_the_page_on_looking_runs_from_top_to_bottom(tmp_path):
     assert re.fullmatch(r"[0-9]+ [0-9]+\n", outputs[1])
 
 
+def test_the_page_on_publishing_runs_from_top_to_bottom(tmp_path):
+    with HubServer() as hub:
+        outputs = run_blocks(ROOT / "docs" / "publish.md", tmp_path, **to_hub(hub))
+        pushed = hub.files("org/svit")
+        assert "README.md" in hub.files("org/svit-text")
+    assert outputs[1] == "(906, 600) the brown dog 9000001\n"
+    assert outputs[2].endswith("nothing was sent: --dry-run\n")
+    shards = [name for name in pushed if name.endswith(".parquet")]
+    assert {name: (tmp_path / "svit-hub" / name).read_bytes() for name in shards} == {n: pushed[n] for n in shards}
+    sample = tmp_path / "svit-sample" / "data" / "referring_qa.json"
+    svit_datasets.to_llava(sample, tmp_path / "own.json", images=tmp_path / "svit-sample")
+    assert (tmp_path / "referring.json").read_bytes() == (tmp_path / "own.json").read_bytes()
+    name = "data/referring/train-00000-of-00001.parquet"
+    assert (tmp_path / "svit-copy" / name).read_bytes() == pushed[name]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_to_files(page):
     text = (ROOT / page).read_text()
@@ -108,6 +134,11 @@ def test_commands_named_in_the_docs_exist(page):
 
 
 def test_command_help_examples_run(tmp_path):
+    with ExitStack() as stack:
+        run_examples(tmp_path, stack)
+
+
+def run_examples(tmp_path, stack):
     from svit_datasets.cli import cli
 
     shutil.copytree(ROOT / "svit_datasets" / "sample", tmp_path / "SVIT")
@@ -116,14 +147,24 @@ def test_command_help_examples_run(tmp_path):
         name: re.findall(r"^svit-convert .*$", re.sub(r"^ +", "", c.help, flags=re.M), re.M)
         for name, c in cli.commands.items()
     }
-    order = ["sample", "stats", "view", "to-llava", "from-llava", "compare", "draw", "schema", "validate"]
-    assert sorted(order) == sorted(cli.commands)
-    for name in order:
+    order = ["sample", "stats", "view", "to-llava", "from-llava", "compare", "draw", "schema", "validate", "build"]
+    online = ["push", "download"]
+    assert sorted(order + online) == sorted(cli.commands)
+    shutil.copytree(tmp_path / "SVIT", tmp_path / "published")
+    raw = tmp_path / "published" / "raw"
+    for name in ("images", "images2"):
+        shutil.make_archive(str(raw / name), "zip", raw, "VG_100K")
+    hub = stack.enter_context(HubServer(tmp_path / "published"))
+    for name in order + online:
         (example,) = examples[name]
         example = example.replace("SVIT/data/referring_qa.zip", "SVIT/data/referring_qa.json")
         before = f"{llava} &&" if name == "from-llava" else ""
         done = subprocess.run(
-            ["bash", "-c", f"{before} {example}"], cwd=tmp_path, env=ENV, capture_output=True, text=True
+            ["bash", "-c", f"{before} {example}"],
+            cwd=tmp_path,
+            env={**ENV, "HF_HOME": str(tmp_path / "hf"), **to_hub(hub)},
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
 

@@ -27,7 +27,7 @@ from svit_datasets.publish.croissant import render_croissant
 from svit_datasets.publish.finish import release_of
 from svit_datasets.publish.layout import CROISSANT, README, SPLITS
 from svit_datasets.publish.origin import write_origin
-from svit_datasets.publish.prepare import Limits, prepare
+from svit_datasets.publish.prepare import Limits, has_same_photos, prepare
 from svit_datasets.publish.recipe import Done, Job, Recipe
 from svit_datasets.publish.release import Release
 from svit_datasets.publish.shard_writer import write_shards
@@ -136,7 +136,10 @@ def build(
     if report is not None:
         refuse_report(report, [source], [target], overwrite=overwrite)
     captions = tuple(check_exists(str(Path(p).absolute())) for p in path_names(coco_captions))
-    with made.open_outputs(report, inputs=[source], overwrite=overwrite), open_staging(target) as staging:
+    with (
+        made.open_outputs(report, inputs=[source], overwrite=overwrite),
+        open_staging(target, overwrite=overwrite) as staging,
+    ):
         recipe = make_recipe(
             source,
             parts,
@@ -186,7 +189,13 @@ class _Build:
 
     def _plan(self) -> Plan:
         """Return what is to be written: as an earlier run decided, or decided now."""
+        had_plan = self.staging.has_plan
         known = self.staging.read_plan(self.key)
+        if known is not None and not has_same_photos(self.recipe):
+            self.staging.clear()
+            known = None
+        if had_plan and known is None:
+            self.tell(f"{self.staging.path}: parts of another build, by its options or its source; starting over")
         if known is not None:
             for fault in known.findings:
                 self.made.add(fault)
@@ -236,6 +245,11 @@ class _Build:
             for fault in one.findings:
                 self.made.add(_settled(fault, self.recipe.on_missing_image))
         release = release_of(self.recipe, done)
+        if not release.shards:
+            self.staging.clear()
+            found, mend = "no rows: every photo is missing or cannot be decoded", "pass --on-missing-image null"
+            where = str(self.recipe.root)
+            raise input_error(finding("input-missing", found, file=where, expected="one photo at least", mend=mend))
         self.made.counts.update(
             rows_written=release.counts.rows,
             images_dropped=sum(one.dropped for one in done),

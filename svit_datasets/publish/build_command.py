@@ -10,6 +10,11 @@ import click
 if TYPE_CHECKING:
     from svit_datasets.publish.build import Built
 
+_UNCHECKED = "no_check_images"
+BUILD_OPTIONS = (
+    *("configs", "splits", "images", "max_shard_size", "jobs", "on_error", "on_missing_image", "coco_captions"),
+    *("max_record_mb", _UNCHECKED),
+)
 _CONFIGS = ("conversation", "complex_reasoning", "referring", "detail", "images")
 
 
@@ -34,13 +39,8 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def build_keywords(given: dict[str, Any]) -> dict[str, Any]:
     """Return the options of ``build_options`` as keywords of ``build``."""
-    names = ("configs", "splits", "images", "max_shard_size", "jobs", "on_error", "on_missing_image", "coco_captions")
-    return {
-        **{name: given[name] for name in names},
-        "check_images": not given["no_check_images"],
-        "max_record_mb": given["max_record_mb"],
-        "tell": say,
-    }
+    kept = {name: given[name] for name in BUILD_OPTIONS if name != _UNCHECKED}
+    return {**kept, "check_images": not given[_UNCHECKED], "tell": say}
 
 
 def say(text: str) -> None:
@@ -73,6 +73,9 @@ def build(root: str, output: str, **given: Any) -> None:
 
 def close(built: Built) -> None:
     """Say what was found and built."""
+    import pyarrow
+
+    from svit_datasets.publish import parquet
     from svit_datasets.sizes import show_size
 
     report = built.report
@@ -94,6 +97,9 @@ def close(built: Built) -> None:
     for config in built.release.configs:
         splits = ", ".join(f"{name} {c.rows:,} rows" for name, c in config.splits.items())
         say(f"{config.name}: {splits}, {config.counts.pairs:,} pairs, {show_size(config.counts.shard_bytes)}")
+    if not parquet.HAS_CHUNKING:
+        told = "cuts no chunks by content, so the Hub keeps less of what repeats once; 21 does"
+        say(f"pyarrow {pyarrow.__version__} {told}")
     files = f"{len(built.release.shards):,} shards, {show_size(built.release.counts.shard_bytes)}"
     example = built.release.configs[0].name
     say(f'build: wrote {files} to {built.folder}; load_dataset("{built.folder}", "{example}") reads it')

@@ -130,6 +130,19 @@ def _photo_bytes(recipe: Recipe, ids: Numbers, indexes: dict[str, Index], images
     )
 
 
+def has_same_photos(recipe: Recipe) -> bool:
+    """Tell whether each photo's file is as large as when the build was planned; folders do not tell of one replaced."""
+    import numpy as np
+
+    planned = [np.load(path) for s in SPLITS if (path := recipe.index_of(PHOTOS, s)).exists()]
+    if recipe.photos == "none":
+        return True
+    with Images(recipe.image_roots, add=lambda _: None) as images:
+        entries = (entry for ids, sizes in planned for entry in zip(ids.tolist(), sizes.tolist(), strict=True))
+        places = ((size, images.find(image_id)) for image_id, size in entries)
+        return all(size == (place.file_bytes if place else 0) for size, place in places)
+
+
 def _missing(recipe: Recipe, image_id: int, indexes: dict[str, Index], images: Images) -> int:
     import numpy as np
 

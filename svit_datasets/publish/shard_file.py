@@ -25,7 +25,7 @@ from svit_datasets.readers import decode_native
 from svit_datasets.records import TASKS, NativeRecord
 from svit_datasets.validation.answers import KNOWN_BROKEN_IDS, KNOWN_BROKEN_TASK, check_answer
 
-_MOST_BYTES = 4 * GROUP_BYTES  # of a row group, where many records are about one image
+_MOST_BYTES = 2 * GROUP_BYTES  # of a row group, where several records are about one image
 
 
 class ShardFile:
@@ -54,25 +54,35 @@ class ShardFile:
         self._counts, self._broken = Counts(), set[int]()
 
     def add(self, rows: Mapping[int, ImageRow]) -> None:
-        """Append the rows of some images, given in order, as a row group."""
-        parts = list(self._parts(rows))
-        if not parts:
-            return
-        table = make_table(parts, self._columns)
-        self._counts += count(table, parts)
-        each = max(1, len(parts) * _MOST_BYTES // max(1, table.nbytes))
-        self._writer.write_table(table, row_group_size=min(GROUP_ROWS, each))
+        """Append the rows of some images, given in order, as a row group; as several where one would be too large."""
+        for parts in self._groups(rows):
+            table = make_table(parts, self._columns)
+            self._counts += count(table, parts)
+            self._writer.write_table(table, row_group_size=len(parts))
 
-    def _parts(self, rows: Mapping[int, ImageRow]) -> Iterator[Part]:
+    def _groups(self, rows: Mapping[int, ImageRow]) -> Iterator[list[Part]]:
+        group, group_bytes = list[Part](), 0
+        for part, size in self._parts(rows):
+            if group and (len(group) == GROUP_ROWS or group_bytes + size > _MOST_BYTES):
+                yield group
+                group, group_bytes = [], 0
+            group.append(part)
+            group_bytes += size
+        if group:
+            yield group
+
+    def _parts(self, rows: Mapping[int, ImageRow]) -> Iterator[tuple[Part, int]]:
+        """Yield each row with its bytes, about."""
+        photos = {row.image_id: len(row.data or b"") * self.config.has_photos for row in rows.values()}
         if self._spool is None:
-            yield from (Part(row, NativeRecord(row.image_id, [])) for row in rows.values())
+            yield from ((Part(row, NativeRecord(i, [])), photos[i]) for i, row in rows.items())
             return
         for image_id, row in rows.items():
             for i in self.places(image_id):
                 record = decode_native(read_raw(self._spool, self.index, i))
                 if is_known_broken(self.config.name, record):
                     self._broken.add(image_id)
-                yield Part(row, record)
+                yield Part(row, record), photos[image_id] + int(self.index.length[i])
 
     def places(self, image_id: int) -> range:
         """Return where an image's records stand in the index."""

@@ -125,11 +125,13 @@ class Staging:
             raise
         self.remove()
 
-    def restore(self, target: Path) -> None:
-        """Give what was to be replaced its name back, where the process ended before another had it."""
+    def restore(self, target: Path) -> bool:
+        """Give what was to be replaced its name back, where the process ended before another had it; tell whether."""
         before = self.path / _BEFORE
-        if before.exists() and not target.exists():
-            before.replace(target)
+        if target.exists() or not before.exists():
+            return False
+        before.replace(target)
+        return True
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
@@ -145,6 +147,10 @@ def refuse_output(target: Path, source: Path, *, overwrite: bool) -> None:
     if Path.cwd().is_relative_to(real) or real.is_mount():
         kind = "a disk" if real.is_mount() else "the folder you are in"
         raise UsageError(f"{target}: is {kind}, which a finished folder cannot take the place of; name one in it")
+    _refuse_existing(target, overwrite=overwrite)
+
+
+def _refuse_existing(target: Path, *, overwrite: bool) -> None:
     if not target.is_dir() or not any(target.iterdir()):
         return
     if not overwrite:
@@ -166,11 +172,12 @@ def _is_whole(path: Path, sha256: str) -> bool:
 
 
 @contextmanager
-def open_staging(target: Path) -> Iterator[Staging]:
+def open_staging(target: Path, *, overwrite: bool = False) -> Iterator[Staging]:
     """Open the folder in which ``target`` grows, ``.NAME.svit-build`` beside it, for one process alone.
 
     Args:
         target: The folder that it becomes.
+        overwrite: Whether it may be replaced, should a killed process have left it without its name.
 
     Yields:
         The folder; what an earlier, interrupted build left is in it.
@@ -187,7 +194,8 @@ def open_staging(target: Path) -> Iterator[Staging]:
         except OSError:
             raise UsageError(f"{target}: another process builds it; wait for it, or name another folder") from None
         staging = Staging(path)
-        staging.restore(real)
+        if staging.restore(real):
+            _refuse_existing(target, overwrite=overwrite)
         try:
             yield staging
         finally:

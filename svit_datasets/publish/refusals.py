@@ -1,0 +1,118 @@
+"""What the Hub refuses while something is sent, in words that say what to do; no token in any of them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from svit_datasets.errors import InputError, OutputError, SvitError, UsageError
+from svit_datasets.hub import is_of_client, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HIDDEN = "hf_***"
+_TOKEN = re.compile(r"hf_[A-Za-z0-9_\-]{4,}")
+_BEARER = re.compile(r"(Bearer\s+)[^\s'\"]+")
+_SIGNED = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
+
+
+def redact(text: str) -> str:
+    """Return a text without tokens and without the signatures of addresses.
+
+    >>> redact("b'Bearer abc' hf_secretsecret at https://s3/x?X-Amz-Signature=5f")
+    "b'Bearer hf_***' hf_*** at https://s3/x?..."
+    """
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if token:
+        text = text.replace(token, HIDDEN)
+    return _SIGNED.sub(r"\1?...", _TOKEN.sub(HIDDEN, _BEARER.sub(rf"\1{HIDDEN}", text)))
+
+
+def has_secret(error: BaseException) -> bool:
+    """Tell whether an error, or what it came from, has a token in its text."""
+    chain = [error]
+    while (before := chain[-1].__cause__ or chain[-1].__context__) is not None and before not in chain:
+        chain.append(before)
+    return any(redact(repr(e)) != repr(e) or redact(str(e)) != str(e) for e in chain)
+
+
+def settings_page() -> str:
+    """Return the address of the page where tokens are made."""
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/settings/tokens"
+
+
+def explain_refusal(error: Exception, repo_id: str, revision: str) -> SvitError | None:
+    """Return what to do about an error of ``huggingface_hub`` while something was sent.
+
+    Args:
+        error: What it raised.
+        repo_id: The dataset repository.
+        revision: The branch or pull request.
+
+    Returns:
+        The error to raise; None where it is no matter of the Hub.
+    """
+    from huggingface_hub.utils import HFValidationError, RevisionNotFoundError
+
+    status = status_of(error)
+    if isinstance(error, HFValidationError):
+        return UsageError(f"{repo_id}: is no name of a repository; write it as org/name")
+    if isinstance(error, RevisionNotFoundError):
+        return UsageError(f"{repo_id}: has no {revision!r}; name a branch, or an open pull request as refs/pr/N")
+    if status is not None:
+        told = _server_message(error)
+        advice = _by_status(repo_id).get(status, "try again later; what is there is not sent again")
+        return OutputError(f"{repo_id}: the Hub answered {status}{told}: {advice}")
+    if isinstance(error, ValueError) and "metadata" in str(error).lower():
+        faults = redact(" ".join(str(error).split()))
+        return OutputError(f"{repo_id}: the Hub refuses the YAML of README.md ({faults}); mend it and push again")
+    if isinstance(error, ValueError):
+        return OutputError(f"{repo_id}: {redact(' '.join(str(error).split()))}")
+    if isinstance(error, OSError) and error.filename and not is_of_client(error):
+        return InputError(f"{error.filename}: {(error.strerror or str(error)).lower()}; see to it and push again")
+    if isinstance(error, OSError) or is_of_client(error):
+        reason = redact(str(error).strip().split("\n")[0] or type(error).__name__)
+        return OutputError(f"{repo_id}: cannot be reached ({reason}); push again, what is there is not sent again")
+    return None
+
+
+def _by_status(repo_id: str) -> Mapping[int, str]:
+    page = settings_page()
+    seen = f"there is no such repository, or this token may not see it; see that {repo_id} is written right"
+    return {
+        400: "it does not take what was sent; build the folder again if a shard changed, and push again",
+        401: f"{seen}, and log in with `hf auth login`",
+        402: "the account has no room or no right for this; see its plan",
+        403: f"this token may not write to {repo_id}; be a member of its organisation, and make a token with the role "
+        f"write at {page}",
+        404: seen,
+        409: "another change is under way; push again",
+        412: "somebody pushed to it meanwhile; nothing of theirs was replaced. Look at it and push again",
+        413: "a file is too large for it; build with a smaller --max-shard-size",
+    }
+
+
+def _server_message(error: Exception) -> str:
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    told = str(getattr(error, "server_message", None) or headers.get("X-Error-Message") or "")
+    return f" ({redact(' '.join(told.split()))[:300]})" if told else ""
+
+
+def token_missing() -> OutputError:
+    """Return the error for a user who is not logged in."""
+    return OutputError(
+        f"no token: log in with `hf auth login`, or set HF_TOKEN to a token with the role write ({settings_page()})"
+    )
+
+
+def token_unusable(reason: str) -> OutputError:
+    """Return the error for a token that cannot be used."""
+    return OutputError(
+        f"the token {reason}: log in anew with `hf auth login`, or set HF_TOKEN, to a token with the role write "
+        f"({settings_page()}); a token in HF_TOKEN goes before the one that was logged in with"
+    )

@@ -1,0 +1,142 @@
+"""``run_shards``: in order, bounded, the first fault ends all, and no process is left whatever happens."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from build_held import children_of, expect_ended
+from helpers_cli import WAIT_SECONDS
+
+from svit_datasets.containers import fault_error
+from svit_datasets.engines import run_shards
+from svit_datasets.errors import OutputError, RecordError
+from svit_datasets.findings import finding
+
+ENDED = (
+    "^a process ended on its own: it was killed, for lack of memory most likely, or the script that called it does so "
+    'outside of if __name__ == "__main__"; use fewer --jobs$'
+)
+SLEEPER = """
+import time
+from svit_datasets.engines import run_shards
+if __name__ == "__main__":
+    for _ in run_shards(time.sleep, [0.01, 600, 600, 600], jobs=2):
+        print("one", flush=True)
+"""
+UNGUARDED = """
+from svit_datasets.engines import run_shards
+print(list(run_shards(abs, [1, 2, 3], jobs=2)))
+"""
+
+
+class Work(NamedTuple):
+    """A shard for ``work``: what to do, and where to note that it was begun."""
+
+    number: int
+    kind: str
+    folder: Path
+
+
+def work(shard: Work) -> int:
+    """Note the shard, then do as it says."""
+    (shard.folder / str(shard.number)).touch()
+    if shard.kind == "fail":
+        raise fault_error(finding("image-missing", f"nothing at {shard.number}", file="a.json", record=shard.number))
+    if shard.kind == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(0.3 if shard.kind == "slow" else 0.01)
+    return shard.number * 10
+
+
+class Counted(list[Work]):
+    """A list that counts what was taken out of it."""
+
+    taken = 0
+
+    def __iter__(self) -> Iterator[Work]:
+        for item in super().__iter__():
+            self.taken += 1
+            yield item
+
+
+def shards(folder: Path, **kinds: str) -> Counted:
+    """Return twelve shards; ``kinds`` names those that are not plain by ``_NUMBER``."""
+    return Counted(Work(i, kinds.get(f"_{i}", "plain"), folder) for i in range(12))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_results_come_in_order(tmp_path: Path, jobs: int) -> None:
+    before = set(multiprocessing.active_children())
+    assert list(run_shards(work, shards(tmp_path, _0="slow", _3="slow"), jobs=jobs)) == [i * 10 for i in range(12)]
+    assert set(multiprocessing.active_children()) == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_waits_is_bounded(tmp_path: Path, jobs: int) -> None:
+    several = shards(tmp_path)
+    ahead = [several.taken - i for i, _ in enumerate(run_shards(work, several, jobs=jobs))]
+    assert max(ahead) == (jobs + 2 if jobs > 1 else 1)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_first_fault_ends_all_and_arrives_whole(tmp_path: Path, jobs: int) -> None:
+    results = run_shards(work, shards(tmp_path, _0="slow", _2="fail", _3="fail"), jobs=jobs)
+    assert [next(results), next(results)] == [0, 10]
+    with pytest.raises(RecordError, match=r"^a\.json:2: found nothing at 2; ") as caught:
+        next(results)
+    assert caught.value.finding is not None
+    assert caught.value.finding.record == 2
+    assert {int(p.name) for p in tmp_path.iterdir()} <= set(range(2 + jobs + 2))
+    assert not multiprocessing.active_children()
+
+
+def test_a_killed_process_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=ENDED):
+        list(run_shards(work, shards(tmp_path, _4="die"), jobs=2))
+    assert not multiprocessing.active_children()
+
+
+def test_leaving_early_ends_the_processes() -> None:
+    began = time.monotonic()
+    results = run_shards(time.sleep, [0.01, 600, 600, 600], jobs=2)
+    assert next(results) is None
+    results.close()
+    assert time.monotonic() - began < WAIT_SECONDS
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_outlives_the_parent(tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SLEEPER)
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"one\n"
+        children = children_of(process.pid)
+        assert len(children) >= 2
+        process.send_signal(number)
+        expect_ended([process.pid, *children])
+
+
+def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
+    """Each process runs such a script anew; Python's own explanation comes first."""
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("svit_datasets.errors.OutputError: a process ended on its own: ")
+
+
+def test_nothing_to_do_starts_nothing() -> None:
+    assert list(run_shards(abs, [], jobs=4)) == []
+    assert list(run_shards(abs, [-7], jobs=4)) == [7]
+    assert not multiprocessing.active_children()
