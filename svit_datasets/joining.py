@@ -10,6 +10,7 @@ from typing import IO, Literal, NamedTuple
 
 import msgspec
 
+from svit_datasets import visual_genome
 from svit_datasets.captions import read_captions
 from svit_datasets.findings import Finding, finding
 from svit_datasets.image_files import UPRIGHT, Picture, read_bytes, read_picture, read_size
@@ -112,7 +113,8 @@ class Joiner:
         picture = self._look(row, place.open if data is None else partial(BytesIO, data))
         if isinstance(picture, Finding):
             return _unusable(row, picture)
-        path = place.uri if data is None else "/".join(filter(None, (place.folder, f"{row.image_id}.jpg")))
+        folder = place.folder or visual_genome.folder_of(row.image_id)  # a flat folder does not tell it
+        path = place.uri if data is None else "/".join(filter(None, (folder, f"{row.image_id}.jpg")))
         notes = []
         if picture is not None and row.width is not None and picture.size_wh != (row.width, row.height):
             sizes = (row.width, row.height, *picture.size_wh, place.store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import warnings
 from collections import Counter
@@ -134,7 +135,7 @@ class Report:
             return
         self._spool.seek(0)
         for line in self._spool:
-            yield msgspec.json.decode(line, type=Finding)
+            yield msgspec.convert(json.loads(line), Finding)  # names of files may be no UTF-8
 
     def write(self, path: str | Path, outputs: OutputSet) -> None:
         """Write the report as JSON, checked against its schema, to appear with the rest of ``outputs``."""

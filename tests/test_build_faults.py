@@ -27,7 +27,7 @@ from helpers_cli import run, tree
 from svit_datasets import visual_genome
 from svit_datasets.check import validator
 from svit_datasets.errors import InputError, RecordError, UsageError
-from svit_datasets.publish import build as build_module
+from svit_datasets.publish import build_run
 from svit_datasets.publish.build import build
 from svit_datasets.publish.origin import changed_sources
 
@@ -167,7 +167,7 @@ def test_a_source_that_changes_meanwhile(
 ) -> None:
     """Refused at the end, or at the photo; the next build begins anew and is right."""
     text, photo = source.root / "data" / "referring_qa.json", photo_of(source, IMAGE_IDS[8])
-    real = build_module._Build._write
+    real = build_run.BuildRun._write
 
     def change_and_write(*given: Any) -> None:
         if change == "photo":
@@ -177,7 +177,7 @@ def test_a_source_that_changes_meanwhile(
         real(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_module._Build, "_write", change_and_write)
+        patch.setattr(build_run.BuildRun, "_write", change_and_write)
         with pytest.raises(InputError, match=rf"^{re.escape(str(source.root))}: found .*\[input-changed\]$"):
             build(source.root, tmp_path / "hub", max_shard_size="8kB", jobs=jobs)
     assert {p.name for p in tmp_path.iterdir()} == {"svit"}

@@ -63,8 +63,8 @@ def marks(path: Path) -> tuple[int, int]:
         (f"{PUBLISH}shard_file:ShardFile.close", 6, 1, 1),
         (AT_NOTE, 3, 1, 2),
         (AT_NOTE, 3, 2, 2),
-        (f"{PUBLISH}build:release_of", 1, 1, 6),
-        (f"{PUBLISH}build:write_origin", 1, 1, 6),
+        (f"{PUBLISH}build_run:release_of", 1, 1, 6),
+        (f"{PUBLISH}build_run:write_origin", 1, 1, 6),
     ],
     ids=["while reading", "while planning", "in a shard", "between", "between, two jobs", "all written", "at the end"],
 )

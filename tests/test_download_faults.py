@@ -95,9 +95,7 @@ def test_what_passes_is_asked_again_and_said(client: Client, hub: HubServer, whe
     assert told["fetched"] == REFERRING
     assert told["retries"] == len(told["lines"])
     if where == "/api/datasets/":  # what the client asks again by itself, it says itself
-        assert told["lines"] == [
-            f"BAAI/SVIT: the Hub answered {status}; again in {n} s ({n + 1} of 5)" for n in (1, 2)
-        ]
+        assert told["lines"] == [f"BAAI/SVIT: the Hub answered {status}; again in {n} s ({n + 1} of 5)" for n in (1, 2)]
 
 
 def test_what_does_not_pass_is_explained(client: Client, hub: HubServer) -> None:

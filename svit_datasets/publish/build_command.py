@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 if TYPE_CHECKING:
     from svit_datasets.publish.build import Built
 
+_INTERRUPTED = 130
 _UNCHECKED = "no_check_images"
 BUILD_OPTIONS = (
     *("configs", "splits", "images", "max_shard_size", "jobs", "on_error", "on_missing_image", "coco_captions"),
@@ -67,7 +69,11 @@ def build(root: str, output: str, **given: Any) -> None:
     """
     from svit_datasets.publish.build import build as run
 
-    built = run(root, output, report=given["report"], overwrite=given["overwrite"], **build_keywords(given))
+    try:
+        built = run(root, output, report=given["report"], overwrite=given["overwrite"], **build_keywords(given))
+    except KeyboardInterrupt:
+        say(f"interrupted; {output} was not written")
+        sys.exit(_INTERRUPTED)
     close(built)
 
 

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from svit_datasets.errors import UsageError
-from svit_datasets.publish.build_command import BUILD_OPTIONS, build_keywords, build_options, say
+from svit_datasets.publish.build_command import BUILD_OPTIONS, build_keywords, build_options, close, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def push(context: click.Context, /, folder: str, repo_id: str, **given: Any) -> 
         else:
             _check_rights(folder, given)
         check_access(repo_id, tell=say)  # before what takes long
-        with built_folder(folder, given["output"], build_keywords(given)) as built:
+        with built_folder(folder, given["output"], build_keywords(given), close) as built:
             pushed = run(built, repo_id, tell=say, **how)
     except KeyboardInterrupt:
         click.echo("interrupted; run this again to go on", err=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from svit_datasets.errors import UsageError
 from svit_datasets.publish.layout import CROISSANT, README
 from svit_datasets.publish.origin import changed_sources
+
+if TYPE_CHECKING:
+    from svit_datasets.publish.build import Built
 
 
 def is_built(folder: Path) -> bool:
@@ -21,7 +24,9 @@ def is_built(folder: Path) -> bool:
 
 
 @contextmanager
-def built_folder(given: str | Path, output: str | Path | None, options: Mapping[str, Any]) -> Iterator[Path]:
+def built_folder(
+    given: str | Path, output: str | Path | None, options: Mapping[str, Any], show: Callable[[Built], object]
+) -> Iterator[Path]:
     """Yield a built folder: the one given, or one built of the files given, where it is not there yet.
 
     It is built in ``output``, which stays; else in the cache of ``huggingface_hub``, and removed once the block ends
@@ -31,6 +36,7 @@ def built_folder(given: str | Path, output: str | Path | None, options: Mapping[
         given: A built folder, or one with SVIT's files.
         output: Where to build.
         options: Keywords of ``build``.
+        show: Takes what was built, to tell of it.
 
     Yields:
         The folder.
@@ -49,7 +55,7 @@ def built_folder(given: str | Path, output: str | Path | None, options: Mapping[
     if output is not None or not is_built(target) or changed_sources(target):
         from svit_datasets.publish.build import build
 
-        build(root, target, **options, overwrite=output is None)
+        show(build(root, target, **options, overwrite=output is None))
     yield target
     if output is None:
         shutil.rmtree(target)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 
+import msgspec
 import numpy as np
 
 from svit_datasets.containers import fault_error, input_error
@@ -94,6 +95,8 @@ class _RowMaker:
 
     def _place(self, found: Finding, image_id: int) -> Finding:
         """Return a photo's fault with the place of the first record that is about it."""
+        if found.severity == "error":
+            found = msgspec.structs.replace(found, mend="fetch the image, or pass --on-missing-image null or drop")
         for shard in self._shards:
             for i in shard.places(image_id):
                 return found.at(file=shard.config.source, record=int(shard.index.number[i]), id=image_id)

@@ -123,7 +123,7 @@ class Staging:
         except OSError:
             self.restore(target)
             raise
-        self.remove()
+        shutil.rmtree(self.path, ignore_errors=True)  # the output has its name; what stays here is rubbish
 
     def restore(self, target: Path) -> bool:
         """Give what was to be replaced its name back, where the process ended before another had it; tell whether."""
