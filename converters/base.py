@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from svit_datasets.boxes import Size
 from svit_datasets.findings import Finding
-from svit_datasets.records import HubRecord
+from svit_datasets.records import HubRecord, NativeRecord
 
 Outcome = Literal["restored", "edited", "inferred", "foreign"]
 
@@ -62,6 +62,8 @@ class Format:
         from_row: A row's JSON text, provenance kept elsewhere by id (or None), the size of an image by id, and options
             to a hub record. Pure but for the sizes.
         options: Makes the options, all with defaults.
+        to_rows: The same as ``to_row`` for all conversations of a native record at once (the hub record is that of its
+            first), for records in which nothing is out of the ordinary; gives None for all others. Pure.
     """
 
     name: str
@@ -75,3 +77,4 @@ class Format:
         [bytes | memoryview, Callable[[str], bytes | None] | None, Callable[[int], Size | None], Any], Back
     ]
     options: Callable[..., Any]
+    to_rows: Callable[[HubRecord, NativeRecord, Any], Sequence[Mapping[str, Any]] | None] = lambda *_: None

@@ -18,6 +18,7 @@ from svit_datasets.converters.llava_layout import (
     choose_sentence,
     make_id,
 )
+from svit_datasets.converters.llava_plain import to_rows
 from svit_datasets.converters.provenance import ADDED_LINE
 from svit_datasets.converters.rendering import Rendered, renderer
 from svit_datasets.findings import Finding, finding
@@ -91,4 +92,5 @@ FORMAT = Format(
     to_row=to_row,
     from_row=from_row,
     options=Options,
+    to_rows=to_rows,
 )

@@ -23,6 +23,7 @@ from svit_datasets.converters.llava_layout import (
 )
 from svit_datasets.converters.llava_rows import Loose, decode_row
 from svit_datasets.converters.rendering import renderer
+from svit_datasets.converters.sums import text_sum, turn_sum
 from svit_datasets.findings import Finding, finding, quote
 from svit_datasets.records import TASKS, Conversation, HubRecord, Turn
 from svit_datasets.visual_genome import parse_path
@@ -98,7 +99,7 @@ def _with_provenance(row: Loose, svit: bytes, size_of: Callable[[int], Size | No
     pieces = provenance.pieces_of(kept, len(values))
     native_roles = [_NATIVE_ROLE.get(role, role) for role in roles]
     inferred: dict[str, float] = {}
-    is_edited = pieces is None or kept.sum[:6] != provenance.text_sum(roles, values)
+    is_edited = pieces is None or kept.sum[:6] != text_sum(roles, values)
     try:
         if is_edited or pieces is None:
             texts, inferred = _edited(values, pieces, kept, size_of(place.image_id), options)
@@ -164,7 +165,7 @@ def _edited(
     counts: Counter[str] = Counter()
     is_referring = kept.at.startswith(TASKS["referring_qa"].letter)
     for i, value in enumerate(values):
-        is_same = pieces is not None and kept.sum[10 + i : 11 + i] == provenance.turn_sum(value)
+        is_same = pieces is not None and kept.sum[10 + i : 11 + i] == turn_sum(value)
         native = None
         if is_same and pieces:
             native = _untouched(value, pieces[i], kept.text.get(str(i)), size_wh, options)

@@ -14,11 +14,8 @@ character by character has its native text under ``text`` instead. ``topic`` and
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,6 +24,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from svit_datasets import grounding
 from svit_datasets.converters.llava_layout import SENTENCES
 from svit_datasets.converters.rendering import Rendered
+from svit_datasets.converters.sums import own_sum, plain_sum, whole_sum
 from svit_datasets.grounding import ED, ST
 from svit_datasets.records import (
     TASKS,
@@ -73,47 +71,6 @@ class Place(NamedTuple):
     record_index: int
     conversation_index: int
     image_id: int
-
-
-def checksum(parts: Sequence[str], length: int) -> str:
-    """Return ``length`` characters (6 bits each, of BLAKE2b) that change when a part does.
-
-    >>> checksum(["human", "gpt", "Why?", "So."], 6) == checksum(["human", "gpt", "Why? ", "So."], 6)
-    False
-    """
-    digest = blake2b(
-        "".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass"), digest_size=6
-    ).digest()
-    return base64.urlsafe_b64encode(digest)[:length].decode("ascii")
-
-
-def text_sum(roles: Sequence[str], values: Sequence[str]) -> str:
-    """Return the part of ``sum`` that notices edits of roles and texts.
-
-    >>> len(text_sum(["human", "gpt"], ["Why?", "So."]))
-    6
-    """
-    return checksum([*roles, *values], 6)
-
-
-def turn_sum(value: str) -> str:
-    """Return the character of ``sum`` that tells which turn was edited.
-
-    >>> len(turn_sum("Why?"))
-    1
-    """
-    return checksum([value], 1)
-
-
-def own_sum(at: str, topic: str | UnsetType | None, marks: str, text: Mapping[str, str], extra: object = None) -> str:
-    """Return the part of ``sum`` that notices damage of the provenance itself.
-
-    >>> len(own_sum("c0.0.1", None, "", {}))
-    4
-    """
-    topics = ["" if topic is UNSET else repr(topic)]
-    extras = [json.dumps(json.loads(msgspec.json.encode(extra)), sort_keys=True)] if extra else []
-    return checksum([at, *topics, marks, *(f"{k} {text[k]}" for k in sorted(text)), *extras], 4)
 
 
 def strip_added_line(value: str) -> str:
@@ -192,7 +149,7 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
     at = f"{letter}{hub.record_index}.{hub.conversation_index}.{hub.image_id}"
     values = [r.text for r in rendered]
     extra = _extra(hub)
-    total = text_sum(roles, values) + own_sum(at, topic, marks, texts, extra) + "".join(map(turn_sum, values))
+    total = whole_sum(at, topic, marks, roles, values, texts, extra)
     made: dict[str, Any] = {"at": at, "sum": total}
     if topic is not UNSET:
         made["topic"] = topic
@@ -202,6 +159,30 @@ def make(hub: HubRecord, roles: Sequence[str], rendered: Sequence[Rendered]) -> 
         made["text"] = texts
     if extra:
         made["extra"] = extra
+    return made
+
+
+def make_plain(at: str, topic: str | UnsetType | None, marks: str, crcs: Sequence[int]) -> dict[str, Any]:
+    """Return the provenance of a conversation that its pieces surely restore, without unknown keys.
+
+    Args:
+        at: Its place.
+        topic: Its topic.
+        marks: Its pieces, joined.
+        crcs: CRC-32 of each turn as written; the turns are human's and gpt's in turn.
+
+    Returns:
+        The ``svit`` object.
+
+    >>> make_plain("c0.0.1", UNSET, "|", [1, 2])
+    {'at': 'c0.0.1', 'sum': ...}
+    """
+    marks = marks if marks.strip("|") else ""
+    made: dict[str, Any] = {"at": at, "sum": plain_sum(at, topic, marks, crcs)}
+    if topic is not UNSET:
+        made["topic"] = topic
+    if marks:
+        made["marks"] = marks
     return made
 
 

@@ -43,7 +43,7 @@ def pack_coordinate(coordinate: str) -> str:
     return coordinate[1:] if coordinate[:2] == "0." else coordinate
 
 
-_PACKED = Table(_pack_ordinary)
+PACKED = Table(_pack_ordinary)
 
 
 class Renderer:
@@ -100,7 +100,7 @@ class Renderer:
         if len(coordinates) != 4:
             return self._several(boxes)
         x1, y1, x2, y2 = coordinates
-        packed = f"{_PACKED[x1]} {_PACKED[y1]} {_PACKED[x2]} {_PACKED[y2]}"
+        packed = f"{PACKED[x1]} {PACKED[y1]} {PACKED[x2]} {PACKED[y2]}"
         if x1 > x2 or y1 > y2:  # ordinary numbers sort as text
             raise ValueError(boxes)
         if self._tables is None:

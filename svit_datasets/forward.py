@@ -212,19 +212,26 @@ def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: RowWri
     if copy:
         before = f"image_id {record.image_id}, seen {copy} time{'s' * (copy > 1)} before"
         note([finding("duplicate-id", before, path="$.image_id")])
+    hub = HubRecord(
+        task=task,
+        image_id=record.image_id,
+        record_index=position,
+        conversation_index=0,
+        conversation=record.conversations[0],
+        image=resolved.path,
+        size_wh=resolved.size_wh,
+        copy=copy,
+        record_extra=extra_of(record),
+    )
+    rows = writer.format.to_rows(hub, record, writer.options)
+    if rows is not None and writer.write_all(rows):
+        made.counts["records_written"] += count
+        made.counts["pairs_written"] += sum(len(c.content) for c in record.conversations) // 2
+        return
     for i, conversation in enumerate(record.conversations):
-        hub = HubRecord(
-            task=task,
-            image_id=record.image_id,
-            record_index=position,
-            conversation_index=i,
-            conversation=conversation,
-            image=resolved.path,
-            size_wh=resolved.size_wh,
-            copy=copy,
-            record_extra=extra_of(record),
+        row = writer.format.to_row(
+            msgspec.structs.replace(hub, conversation_index=i, conversation=conversation), writer.options
         )
-        row = writer.format.to_row(hub, writer.options)
         if (not row.findings or note(row.findings)) and note(writer.write(row)):
             made.counts["records_written"] += 1
             made.counts["pairs_written"] += len(conversation.content) // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from svit_datasets.check import validator
@@ -47,6 +48,20 @@ class RowWriter:
             self._sidecar.write(sidecar_line(made.row["id"], made.provenance))
             self._lines += 1
         return []
+
+    def write_all(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        """Write rows with all that they need in themselves; write none where one does not fit its schema."""
+        if self._sidecar or self._is_odd(rows):
+            return False
+        data = [encode_ascii(row) for row in rows]
+        if self._rows is not None:
+            self._rows.extend(data)
+        if self.kept is not None:
+            self.kept.extend(map(json.loads, data))
+        return True
+
+    def _is_odd(self, rows: Sequence[Mapping[str, Any]]) -> bool:
+        return self._validate is not None and any(map(self._validate, rows))
 
     def close(self) -> None:
         """End the list."""

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -292,6 +292,12 @@ class JsonList:
         """Append one element, already encoded."""
         self.file.write((b",\n" if self.count else b"[\n") + element)
         self.count += 1
+
+    def extend(self, elements: Sequence[bytes]) -> None:
+        """Append some elements, already encoded."""
+        if elements:
+            self.file.write((b",\n" if self.count else b"[\n") + b",\n".join(elements))
+            self.count += len(elements)
 
     def close(self) -> None:
         """Write the list's end."""

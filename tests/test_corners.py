@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from svit_datasets.check import explain
-from svit_datasets.converters import provenance
+from svit_datasets.converters import provenance, sums
 from svit_datasets.converters.llava import FORMAT, Options
 from svit_datasets.errors import UsageError
 from svit_datasets.records import Conversation, HubRecord, Turn
@@ -39,10 +39,10 @@ def test_marks_that_do_not_fit_are_damage_even_under_a_sum_that_fits():
     row = row_of()
     svit = row["svit"]
     svit["marks"] = "~|99:.25 0 .5 1"
-    svit["sum"] = svit["sum"][:6] + provenance.own_sum(svit["at"], msgspec.UNSET, svit["marks"], {}) + "AA"
+    svit["sum"] = svit["sum"][:6] + sums.own_sum(svit["at"], msgspec.UNSET, svit["marks"], {}) + "AA"
     assert [(f.code, f.path) for f in back(row).findings] == [("provenance-damaged", "$.svit.marks")]
     svit["marks"] = "~|3:.25 0 .5"
-    svit["sum"] = svit["sum"][:6] + provenance.own_sum(svit["at"], msgspec.UNSET, svit["marks"], {}) + "AA"
+    svit["sum"] = svit["sum"][:6] + sums.own_sum(svit["at"], msgspec.UNSET, svit["marks"], {}) + "AA"
     assert [f.found for f in back(row).findings] == ["'.25 0 .5' for [0.25, 0.125, 0.5, 0.875]"]
 
 
@@ -110,8 +110,8 @@ def test_options_take_no_other_values():
 
 def collide(value: str, template: str) -> str:
     """Return a text that ``sum`` takes for the unedited turn: one in 64 has the same character."""
-    wanted = provenance.turn_sum(value)
-    return next(t for t in map(template.format, range(10_000)) if provenance.turn_sum(t) == wanted)
+    wanted = sums.turn_sum(value)
+    return next(t for t in map(template.format, range(10_000)) if sums.turn_sum(t) == wanted)
 
 
 def test_a_turn_that_only_looks_unedited_is_converted_by_best_effort():
