@@ -16,9 +16,18 @@ PURE = (
     "svit_datasets/grounding.py",
     "svit_datasets/objects.py",
     "svit_datasets/parts.py",
+    "svit_datasets/publish/card_text.py",
+    "svit_datasets/publish/croissant.py",
+    "svit_datasets/publish/croissant_fields.py",
+    "svit_datasets/publish/features.py",
+    "svit_datasets/publish/layout.py",
+    "svit_datasets/publish/leaks.py",
+    "svit_datasets/publish/plan.py",
+    "svit_datasets/publish/recipe.py",
     "svit_datasets/records.py",
     "svit_datasets/rules.py",
     "svit_datasets/seen.py",
+    "svit_datasets/sizes.py",
     "svit_datasets/split.py",
     "svit_datasets/table_records.py",
     "svit_datasets/tally.py",
@@ -51,7 +60,9 @@ PURE = (
     "converters/llava.py",
     "converters/llava_back.py",
     "converters/llava_layout.py",
+    "converters/llava_plain.py",
     "converters/provenance.py",
+    "converters/sums.py",
 )
 
 
