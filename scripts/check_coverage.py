@@ -23,6 +23,7 @@ PURE = (
     "svit_datasets/publish/layout.py",
     "svit_datasets/publish/leaks.py",
     "svit_datasets/publish/plan.py",
+    "svit_datasets/publish/pushed.py",
     "svit_datasets/publish/recipe.py",
     "svit_datasets/records.py",
     "svit_datasets/rules.py",

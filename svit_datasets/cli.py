@@ -192,6 +192,7 @@ def compare(left: str, right: str) -> None:
     """Compare two native files, or two folders of them, value for value; exit status 1 if they differ.
 
     A table of load_dataset("svit"), saved to disk or as Parquet, counts as the native file that it was made from.
+    A built folder or hf://datasets/ORG/NAME is compared task by task with a folder of native files, by image id.
 
     \b
     svit-convert compare svit-sample/data native

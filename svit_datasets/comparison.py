@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from svit_datasets.containers import fault_error, input_error, open_source
+from svit_datasets.containers import input_error
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
-from svit_datasets.readers import read_items
-from svit_datasets.records import TASKS, to_native
+from svit_datasets.record_order import MISSING, Side, side_by_side
+from svit_datasets.records import TASKS
 from svit_datasets.remote_tables import is_address
-from svit_datasets.table_inputs import TableInput, open_tables
+from svit_datasets.table_files import TaskUntoldError
+from svit_datasets.table_inputs import open_tables
 
-_MISSING = object()
 _ANY_TASK = "conversation"  # tables are compared whatever their task
 
 
@@ -57,43 +56,60 @@ def _around_difference(left: str, right: str) -> tuple[str, str]:
 def compare(left: str | Path, right: str | Path) -> Iterator[Difference]:
     """Yield the records in which two native files, or two folders of them, differ; the first place of each.
 
+    A table in the order of image ids, as ``svit-convert build`` makes it, is compared with the native file's records in
+    that order, those of one image as they follow each other; any other in the order in which they stand.
+
     Args:
-        left: A file, a table of ``load_dataset`` (as Parquet, or as ``save_to_disk`` writes it), or a folder with the
-            published stems (or ``data/`` with them).
-        right: Another.
+        left: A file, a table of ``load_dataset`` (as Parquet, or as ``save_to_disk`` writes it), a folder with the
+            published stems (or ``data/`` with them), a built folder, or ``hf://datasets/ORG/NAME``.
+        right: Another; a folder of native files and one of tables are compared task by task.
 
     Yields:
         The differences, in order; none means equal value for value. Memory does not grow with the files.
 
     Raises:
         InputError: A file cannot be used.
+        OutputError: There is no room for a temporary file, where records are to be brought into order.
         RecordError: A record is no JSON.
-        UsageError: One is a file and the other a folder, or a folder holds no native file.
+        UsageError: One is a file and the other a folder, a folder holds no native file, or a task is in one only.
     """
-    for a, b in _pairs(Path(left), Path(right)):
-        for number, (x, y) in enumerate(_matched(a, b), 1):
+    for a, b in _pairs(left, right):
+        for number, x, y in side_by_side(a, b):
             place = find_difference(x, y)
             if place is not None:
-                yield Difference(str(a), number, *place)
+                yield Difference(a.name, number, *place)
 
 
-def _pairs(left: Path, right: Path) -> list[tuple[Path, Path]]:
-    if is_address(left) or is_address(right):
-        return [(left, right)]
-    is_folder = _is_folder(left)
-    if not (is_folder and _is_folder(right) and _has_native(left) and _has_native(right)) and any(
-        open_tables(path, _ANY_TASK) is not None for path in (left, right)
-    ):
-        return [(left, right)]
-    if is_folder != _is_folder(right):
+def _pairs(left: str | Path, right: str | Path) -> list[tuple[Side, Side]]:
+    places = _named(left), _named(right)
+    are_folders = [not is_address(place) and _is_folder(Path(place)) for place in places]
+    are_native = [is_folder and _has_native(Path(p)) for p, is_folder in zip(places, are_folders, strict=True)]
+    if any(are_native) and not all(are_native):
+        by_task = [
+            _native_sides(p) if native else _table_sides(p) for p, native in zip(places, are_native, strict=True)
+        ]
+        if all(by_task):
+            return _paired(by_task, places)
+    tables = [None, None] if all(are_native) else [open_tables(place, _ANY_TASK) for place in places]
+    if any(part is not None for part in tables) or not any(are_folders):
+        a, b = (Side(place, part) for place, part in zip(places, tables, strict=True))
+        return [(a, b)]
+    if not all(are_folders):
         raise UsageError(f"{left} and {right}: one is a file and the other a folder; pass two of a kind")
-    if not is_folder:
-        return [(left, right)]
-    a, b = _native_files(left), _native_files(right)
-    alone = sorted(a.keys() ^ b.keys())
+    return _paired([_native_sides(place) for place in places], places)
+
+
+def _named(given: str | Path) -> str:
+    """Return a place as it was given; a ``Path`` has lost a slash of an address."""
+    return re.sub("^hf:/+", "hf://", str(given))
+
+
+def _paired(by_task: Sequence[dict[str, Side]], places: tuple[str, str]) -> list[tuple[Side, Side]]:
+    left, right = by_task
+    alone = sorted(left.keys() ^ right.keys())
     if alone:
-        raise UsageError(f"{', '.join(alone)}: in one of the folders only ({left} and {right})")
-    return [(a[stem], b[stem]) for stem in TASKS if stem in a]
+        raise UsageError(f"{', '.join(alone)}: in one of the folders only ({places[0]} and {places[1]})")
+    return [(left[stem], right[stem]) for stem in TASKS if stem in left]
 
 
 def _is_folder(path: Path) -> bool:
@@ -109,78 +125,23 @@ def _has_native(folder: Path) -> bool:
     return any(p.name.split(".")[0] in TASKS for base in (folder / "data", folder) for p in base.glob("*.*"))
 
 
-def _native_files(folder: Path) -> dict[str, Path]:
-    data = folder / "data" if (folder / "data").is_dir() else folder
-    files = {p.name.split(".")[0]: p for p in sorted(data.iterdir()) if p.name.split(".")[0] in TASKS}
-    if not files:
+def _native_sides(place: str) -> dict[str, Side]:
+    folder = Path(place)
+    files = (folder / "data" if (folder / "data").is_dir() else folder).iterdir()
+    sides = {p.name.split(".")[0]: Side(str(p)) for p in sorted(files) if p.name.split(".")[0] in TASKS}
+    if not sides:
         raise UsageError(f"{folder}: no {', '.join(TASKS)} in it; pass a folder of native files")
-    return files
+    return sides
 
 
-class _HugeInteger(str):
-    """An integer beyond what Python converts, as its digits."""
-
-    __slots__ = ()
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(name)
-
-
-def _decode(raw: bytes | memoryview) -> tuple[Any]:
-    def integer(digits: str) -> int | _HugeInteger:
-        return int(digits) if len(digits) < 4000 else _HugeInteger(digits)
-
-    return (json.loads(bytes(raw), parse_int=integer, parse_constant=_refuse),)
-
-
-def _matched(left: Path, right: Path) -> Iterator[tuple[Any, Any]]:
-    """Yield the records of two inputs side by side; the splits of a table are put together in the other's order."""
-    a, b = (open_tables(path, _ANY_TASK) for path in (left, right))
-    if a is not None and len(a) > 1 and b is None:
-        yield from ((x, y) for y, x in _in_order(_values(right), a))
-    elif b is not None and len(b) > 1 and a is None:
-        yield from _in_order(_values(left), b)
-    else:
-        sides = (_values(path) if tables is None else _table_values(tables) for path, tables in ((left, a), (right, b)))
-        yield from zip_longest(*sides, fillvalue=_MISSING)
-
-
-def _in_order(values: Iterator[Any], tables: list[TableInput]) -> Iterator[tuple[Any, Any]]:
-    """Yield each value with the next record of the table whose next record is of the same image."""
-    rows = [_table_values([table]) for table in tables]
-    heads: list[Any] = [next(row, _MISSING) for row in rows]
-    for value in values:
-        image_id = value.get("image_id") if isinstance(value, dict) else None
-        there = [i for i, head in enumerate(heads) if head is not _MISSING]
-        at = next((i for i in there if heads[i]["image_id"] == image_id), there[0] if there else None)
-        if at is None:
-            yield value, _MISSING
-            continue
-        yield value, heads[at]
-        heads[at] = next(rows[at], _MISSING)
-    for head, row in zip(heads, rows, strict=True):
-        for left in [head, *row] if head is not _MISSING else []:
-            yield _MISSING, left
-
-
-def _values(path: Path) -> Iterator[Any]:
-    with open_source(path) as source:
-        for item in read_items(source, _decode):
-            if item.fault is not None and item.fault.severity == "error":
-                raise fault_error(item.fault)
-            if item.record is not None:
-                yield item.record[0]
-
-
-def _table_values(tables: list[TableInput]) -> Iterator[Any]:
-    for table in tables:
-        for item in table.items():
-            if item.fault is not None:
-                file, number = table.place(item.number)
-                raise fault_error(msgspec.structs.replace(item.fault, file=file, record=number))
-            assert item.record is not None
-            yield _decode(msgspec.json.encode(to_native(item.record)))[0]
+def _table_sides(place: str) -> dict[str, Side]:
+    """Return the tables by task; none where there are no tables."""
+    try:
+        tables = open_tables(place, None) or []
+    except TaskUntoldError as error:
+        raise UsageError(f"{error.place}: nothing says the task; compare it with one native file") from error
+    tasks = dict.fromkeys(table.task for table in tables)
+    return {task: Side(f"{place} ({task})", [table for table in tables if table.task == task]) for task in tasks}
 
 
 def find_difference(left: Any, right: Any) -> tuple[str, str, str] | None:
@@ -194,9 +155,9 @@ def find_difference(left: Any, right: Any) -> tuple[str, str, str] | None:
         path, a, b = waiting.pop()
         if type(a) is type(b) and isinstance(a, dict):
             keys = [*a, *(k for k in b if k not in a)]
-            waiting += [(f"{path}.{k}", a.get(k, _MISSING), b.get(k, _MISSING)) for k in reversed(keys)]
+            waiting += [(f"{path}.{k}", a.get(k, MISSING), b.get(k, MISSING)) for k in reversed(keys)]
         elif type(a) is type(b) and isinstance(a, list):
-            pairs = list(enumerate(zip_longest(a, b, fillvalue=_MISSING)))
+            pairs = list(enumerate(zip_longest(a, b, fillvalue=MISSING)))
             waiting += [(f"{path}[{i}]", x, y) for i, (x, y) in reversed(pairs)]
         elif type(a) is not type(b) or a != b:
             return path, _shown(a), _shown(b)
@@ -205,6 +166,6 @@ def find_difference(left: Any, right: Any) -> tuple[str, str, str] | None:
 
 def _shown(value: Any) -> str:
     try:
-        return "" if value is _MISSING else json.dumps(value)
+        return "" if value is MISSING else json.dumps(value)
     except RecursionError:
         return "deeply nested"

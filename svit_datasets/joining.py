@@ -23,6 +23,7 @@ OnMissing = Literal["error", "null", "drop"]
 IMAGES_MODES: tuple[ImagesMode, ...] = ("path", "embed", "none")
 ON_MISSING: tuple[OnMissing, ...] = ("error", "null", "drop")
 _ID_LIMIT = 1 << 63
+_EXPECTED = {"image-missing": "the image", "image-undecodable": "an image that decodes"}
 _MEND = 'fetch the image, or pass on_missing_image="null" or "drop"'
 
 
@@ -143,4 +144,5 @@ def _sized(row: ImageRow, place: Place | None) -> ImageRow:
 
 
 def _unusable(row: ImageRow, fault: Finding) -> Joined:
-    return Joined(row, (msgspec.structs.replace(fault, path="$.image_id", expected="the image", mend=_MEND),))
+    expected = _EXPECTED.get(fault.code, fault.expected)
+    return Joined(row, (msgspec.structs.replace(fault, path="$.image_id", expected=expected, mend=_MEND),))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
@@ -13,13 +14,15 @@ from urllib.parse import unquote
 
 from svit_datasets.errors import InputError, SvitWarning, UsageError
 from svit_datasets.hub import Advice, explain
-from svit_datasets.retrying import retrying
+from svit_datasets.retrying import is_reached, retrying
 from svit_datasets.shards import Shard
 
 _SCHEME = "hf://"
 _ADDRESS = re.compile(r"datasets/([^/@]+/[^/@]+)(?:@(refs/(?:convert|pr)/[^/]+|[^/]+))?(?:/(.*))?")
 _FORM = "hf://datasets/ORG/NAME[@REVISION][/FOLDER]"
 _ADVICE = Advice(", then run this again", "run this again when it can")
+_OFFLINE = "HF_HUB_OFFLINE is set: unset it, then run this again"
+_MOST_TOLD = 10
 
 Answer = TypeVar("Answer")
 
@@ -81,30 +84,63 @@ def list_shards(text: str) -> list[Shard]:
         UsageError: The address is of another form.
         InputError: The Hub cannot be reached, does not give the files, or there is no Parquet.
     """
-    address = parse_address(text)
-    commit, paths = _asked(address, partial(_list_parquet, address))
+    from huggingface_hub import HfApi
+
+    address, api = parse_address(text), HfApi()
+    commit = _asked(address, lambda: str(api.dataset_info(address.repo_id, revision=address.revision).sha), is_reached)
+    paths = _asked(address, partial(_list_parquet, address, commit))
     if not paths:
-        raise InputError(f"{_told(address)}: has no Parquet; for SVIT's own layout use svit-convert download")
+        raise _lacking(address, commit)
     return [_shard(address, commit, path) for path in paths]
 
 
-def _list_parquet(address: Address) -> tuple[str, list[str]]:
-    """Return the commit, and the paths of its Parquet files under the address."""
+def _list_parquet(address: Address, commit: str) -> list[str]:
+    """Return the paths of the Parquet files under the address; none where there is no such place."""
     from huggingface_hub import HfApi
     from huggingface_hub.utils import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-    api, place = HfApi(), PurePosixPath(address.path)
-    commit = str(api.dataset_info(address.repo_id, revision=address.revision).sha)
+    place = PurePosixPath(address.path)
     folder = place.parent if place.suffix == ".parquet" else place
     inside = None if folder == PurePosixPath() else str(folder)
     try:
-        tree = api.list_repo_tree(address.repo_id, inside, repo_type="dataset", revision=commit, recursive=True)
+        tree = HfApi().list_repo_tree(address.repo_id, inside, repo_type="dataset", revision=commit, recursive=True)
         paths = sorted(entry.path for entry in tree if entry.path.endswith(".parquet") and hasattr(entry, "blob_id"))
     except (RepositoryNotFoundError, RevisionNotFoundError):
         raise
-    except EntryNotFoundError as error:
-        raise InputError(f"{_told(address)}: there is no such folder in the repository; see its page") from error
-    return commit, [path for path in paths if place in (PurePosixPath(path), *PurePosixPath(path).parents)]
+    except EntryNotFoundError:
+        return []
+    return [path for path in paths if place in (PurePosixPath(path), *PurePosixPath(path).parents)]
+
+
+def _lacking(address: Address, commit: str) -> InputError:
+    """Return what says which places with Parquet there are instead."""
+    whole = address._replace(path="")
+    paths = _asked(address, partial(_list_parquet, whole, commit)) if address.path else []
+    if not paths:
+        return InputError(f"{_told(whole)}: has no Parquet; for SVIT's own layout use svit-convert download")
+    return InputError(f"{_told(address)}: is not in the repository; {places_told(address.path, paths)}")
+
+
+def places_told(asked: str, paths: Iterable[str]) -> str:
+    """Return which places there are, and the nearest to the one asked for.
+
+    Args:
+        asked: A folder or file that is not there.
+        paths: The Parquet files that are.
+
+    Returns:
+        What to say.
+
+    >>> places_told("data/refering", ["data/detail/train.parquet", "data/referring/train.parquet"])
+    'there are data/detail, data/referring; did you mean data/referring?'
+    """
+    files = sorted(paths)
+    folders = sorted({str(PurePosixPath(path).parent) for path in files} - {"."})
+    told = folders if folders else files
+    more = f" and {len(told) - _MOST_TOLD:,} more" if len(told) > _MOST_TOLD else ""
+    close = get_close_matches(asked, files if asked.endswith(".parquet") else [*folders, *files], n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"there are {', '.join(told[:_MOST_TOLD])}{more}{hint}"
 
 
 def _told(address: Address, path: str | None = None) -> str:
@@ -160,14 +196,27 @@ class _Ranges:
         return content
 
 
-def _asked(address: Address, act: Callable[[], Answer]) -> Answer:
+def when_offline(advice: Advice) -> Advice:
+    """Return the advice for a Hub that cannot be reached, as it is while HF_HUB_OFFLINE is set.
+
+    >>> when_offline(Advice(", then run this again", "run this again")).alone
+    'run this again'
+    """
+    from huggingface_hub import constants
+
+    return advice._replace(alone=_OFFLINE) if constants.HF_HUB_OFFLINE else advice
+
+
+def _asked(
+    address: Address, act: Callable[[], Answer], is_again: Callable[[Exception], bool] = lambda _: True
+) -> Answer:
     """Return what the Hub answers; what is asked again is said, what cannot be is explained."""
     try:
-        return retrying(act, _told(address), tell=_warn)
+        return retrying(act, _told(address), tell=_warn, is_again=is_again)
     except InputError:
         raise
     except Exception as error:
-        explained = explain(error, address.repo_id, address.revision, advice=_ADVICE)
+        explained = explain(error, address.repo_id, address.revision, advice=when_offline(_ADVICE))
         if explained is None:
             raise
         raise explained from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -96,6 +97,22 @@ def is_passing(error: Exception) -> bool:
     if constants.HF_HUB_OFFLINE or isinstance(error, ValueError):  # what the client itself refuses
         return False
     return isinstance(error, ConnectionError | TimeoutError) or is_of_client(error)
+
+
+def is_reached(error: BaseException) -> bool:
+    """Tell whether a connection came about before it failed: no refused connection, no unknown host.
+
+    For the first request: nothing says that the Hub can be reached at all, so waiting for it helps nobody.
+
+    >>> is_reached(ConnectionResetError()), is_reached(ConnectionRefusedError())
+    (True, False)
+    """
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ConnectionRefusedError | socket.gaierror):
+            return False
+        link = link.__cause__ or link.__context__
+    return True
 
 
 def asked_wait_seconds(error: Exception) -> int:

@@ -27,6 +27,21 @@ PATH_ALONE = {"image": "image.path"}
 _PARQUET = "a Parquet file"
 
 
+class TaskUntoldError(UsageError):
+    """Nothing says the task of a table.
+
+    Attributes:
+        place: What the user called the table.
+    """
+
+    def __init__(self, message: str, place: str = "") -> None:
+        super().__init__(message)
+        self.place = place
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.place)
+
+
 @dataclass(frozen=True)
 class TableInput:
     """A table to read native records from.
@@ -151,9 +166,8 @@ def tell_task(task: str | None, config: str, path: PurePath | None, name: str) -
         found = next((known for word in words if (known := find_task(word))), None)
         said = "nothing says the task"
     if found is None:
-        raise UsageError(
-            f"{name}: {said}; pass it as task (--task): conversation, complex_reasoning, referring, detail"
-        )
+        message = f"{name}: {said}; pass it as task (--task): conversation, complex_reasoning, referring, detail"
+        raise UsageError(message) if task is not None else TaskUntoldError(message, name)
     return found
 
 

@@ -24,12 +24,14 @@ from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, task_of_config
 from svit_datasets.parts import ImageRow, Part
 from svit_datasets.publish.features import features_json
 from svit_datasets.publish.layout import CROISSANT, README, SPLITS, ShardName
+from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.release import Config, Counts, Release, Shard, sum_splits
 from svit_datasets.records import NativeRecord
 from svit_datasets.validation.answers import KNOWN_BROKEN_IDS
 
 TEXT_CONFIGS = tuple(name for name in CONFIGS if name != IMAGES_CONFIG)
 IMAGE_IDS = (*visual_genome.image_ids()[:10], 30)  # 8 is held out for testing, 30 is one of the broken ones
+SVIT = Naming()
 ODD_TEXT = "<b>caf\u00e9</b> | {{ x }} {% raw %}\n```\n<!-- --> \u4eba\u7269 <img src=x>"
 
 
@@ -58,6 +60,7 @@ def publish(
     shard_rows: int = 4,
     has_captions: bool = False,
     has_card: bool = True,
+    naming: Naming = SVIT,
 ) -> Published:
     """Write a published folder.
 
@@ -69,6 +72,7 @@ def publish(
         shard_rows: Images a shard.
         has_captions: Whether there is the column ``captions``.
         has_card: Whether the card and Croissant are written too.
+        naming: What it is called, and its licence.
 
     Returns:
         What was made.
@@ -91,7 +95,8 @@ def publish(
         made.append(Config(name, tuple(columns), sum_splits(written)[name], _example(rows[0], columns)))
     held_out = [visual_genome.is_held_out(i) for i in image_ids]
     counts = {"train": held_out.count(False), "test": held_out.count(True)}
-    release = Release(tuple(made), tuple(shards), {split: n for split, n in counts.items() if n})
+    known = any(visual_genome.folder_of(i) for i in image_ids)
+    release = Release(tuple(made), tuple(shards), {split: n for split, n in counts.items() if n}, naming, known)
     if has_card:
         write_card(folder, release)
     return Published(folder, release, records, photos)

@@ -129,11 +129,15 @@ def test_outputs_that_are_refused(source: Source, tmp_path: Path, monkeypatch: p
     (tmp_path / "full" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(source.root)
     monkeypatch.chdir(tmp_path / "here")
     refused = {
         tmp_path / "full": "exists already; name another folder or pass --overwrite",
         tmp_path / "file": "is a file; name a folder",
         source.root: "holds the source; inputs are never modified, so name another folder",
+        source.root / "hub": "inside the source; name a folder beside it",
+        source.root / "raw" / "deep" / "hub": "inside the source; name a folder beside it",
+        tmp_path / "link" / "hub": "inside the source; name a folder beside it",
         source.root.parent: "holds the source; inputs are never modified, so name another folder",
         Path("/proc"): "is a disk, which a finished folder cannot take the place of; name one in it",
         Path(): "is the folder you are in, which a finished folder cannot take the place of; name one in it",
@@ -145,7 +149,7 @@ def test_outputs_that_are_refused(source: Source, tmp_path: Path, monkeypatch: p
         build(source.root, tmp_path / "full", overwrite=True)
     assert state_of(source.root) == before
     assert tree(tmp_path / "full") == {"notes.txt"}
-    assert {p.name for p in tmp_path.iterdir()} == {"svit", "full", "file", "here"}
+    assert {p.name for p in tmp_path.iterdir()} == {"svit", "full", "file", "here", "link"}
 
 
 def test_an_earlier_build_is_replaced_whole(source: Source, tmp_path: Path) -> None:
@@ -202,7 +206,7 @@ def test_names_that_are_no_utf8(source: Source, tmp_path: Path) -> None:
     (root / "data" / "referring_qa.json").write_text("[]")
     assert changed_sources(target) == [str(root / "data" / "referring_qa.json")]
     ran = run("build", root, "-o", target, "--overwrite", "--on-missing-image", "drop")
-    assert (ran.code, "1 images left out with all their rows" in ran.err) == (0, True)
+    assert (ran.code, "\n1 image left out with all its rows\n" in ran.err) == (0, True)
 
 
 def test_a_source_without_any_photo(tmp_path: Path) -> None:

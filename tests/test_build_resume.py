@@ -43,6 +43,11 @@ def go_on(root: Path, target: Path, *, jobs: int = 1) -> list[str]:
     return told
 
 
+def going_on(count: int) -> str:
+    verb = "is" if count == 1 else "are"
+    return f"going on: {count} of 6 parts, each a shard of every configuration, {verb} there already"
+
+
 def finished(staging: Path) -> dict[str, tuple[int, int]]:
     """Return inode and time of change of the shards that the journal names."""
     journal = staging / "done.jsonl"
@@ -81,7 +86,7 @@ def test_a_killed_build_goes_on(
     kept = finished(tmp_path / STAGING)
     assert len(kept) == 4 * parts
     told = go_on(source.root, tmp_path / "hub", jobs=jobs)
-    assert told == [f"going on: {parts} of 6 parts were written before"] * bool(parts)
+    assert told == [going_on(parts)] * bool(parts)
     assert digests(tmp_path / "hub") == digests(whole.folder)
     assert {path: marks(tmp_path / "hub" / path) for path in kept} == kept
     assert [p.name for p in tmp_path.iterdir()] == ["hub"]
@@ -115,7 +120,8 @@ def test_an_interrupted_build_says_what_is_kept(
         process.send_signal(number)
         ran = finish(process)
     assert ran.code == code
-    kept = f"2 of 6 parts are kept in {tmp_path}/{STAGING}; the same command goes on from there, "
+    kept = "2 of 6 parts, each a shard of every configuration, are kept in"
+    kept = f"{kept} {tmp_path}/{STAGING}; the same command goes on from there, "
     assert ran.err.splitlines()[0] == f"{kept}and removing that folder forgets them"
     expect_ended(children)
     assert [p.name for p in tmp_path.iterdir()] == [STAGING]
@@ -164,7 +170,7 @@ def test_what_was_damaged_meanwhile_is_written_again(
         patch.setattr(Staging, "note", note_one)
         with pytest.raises(IndexError):
             go_on(source.root, tmp_path / "hub")
-    assert go_on(source.root, tmp_path / "hub") == [f"going on: {count + 1} of 6 parts were written before"]
+    assert go_on(source.root, tmp_path / "hub") == [going_on(count + 1)]
     assert digests(tmp_path / "hub") == digests(whole.folder)
 
 
@@ -178,6 +184,16 @@ def test_another_build_starts_over(source: Source, half: Path, tmp_path: Path, c
     build(source.root, tmp_path / "hub", max_shard_size=LIMIT, tell=told.append, **options)  # type: ignore[arg-type]
     assert told == [f"{tmp_path}/{STAGING}: parts of another build, by its options or its source; starting over"]
     other = build(source.root, tmp_path / "other", max_shard_size=LIMIT, **options)  # type: ignore[arg-type]
+    assert digests(tmp_path / "hub") == digests(other.folder)
+
+
+def test_the_title_may_change_meanwhile(source: Source, half: Path, tmp_path: Path) -> None:
+    """Title and licence are written last, so that a build under others goes on."""
+    shutil.copytree(half, tmp_path / STAGING)
+    told: list[str] = []
+    build(source.root, tmp_path / "hub", max_shard_size=LIMIT, tell=told.append, title="Mine", licence="mit")
+    assert told == [going_on(3)]
+    other = build(source.root, tmp_path / "other", max_shard_size=LIMIT, title="Mine", licence="mit")
     assert digests(tmp_path / "hub") == digests(other.folder)
 
 
@@ -205,5 +221,5 @@ def test_one_build_of_a_folder_at_a_time(source: Source, whole: Built, tmp_path:
         assert (second.code, second.err) == (2, told)
         process.kill()
     ran = run(*arguments)
-    assert ran.err.startswith("going on: 2 of 6 parts were written before\n")
+    assert ran.err.startswith(f"{going_on(2)}\n")
     assert digests(tmp_path / "hub") == digests(whole.folder)

@@ -148,7 +148,7 @@ def test_a_card_speaks_only_of_what_is_there(config: str, tmp_path: Path) -> Non
     text = (tmp_path / "README.md").read_text("utf-8")
     about = without_code(body(made))
     is_boxed, is_detail = config == "referring", config == "detail"
-    assert [word in about for word in ("`objects`", "| boxes |", "<st>")] == [is_boxed] * 3
+    assert [word in about for word in ("`objects`", "| boxes of marked phrases |", "<st>")] == [is_boxed] * 3
     assert ("grounding" in text) == is_boxed
     assert ("message is empty" in about) == is_detail
     assert not re.search(r"`captions`|COCO's captions|`images`|\bencoded\b|Pillow|recognised|\| photos \|", about)

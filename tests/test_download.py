@@ -108,11 +108,14 @@ def test_what_a_repository_lacks_is_named() -> None:
         choose_files(there, ["conversation", "referring"], with_images=False, repo_id="me/mine")
     with pytest.raises(InputError, match=r"has no raw/images.zip; no raw/images2.zip; expected "):
         choose_files(there, ["conversation"], with_images=True, repo_id="me/mine")
-    with pytest.raises(UsageError, match=r"^BuilderConfig 'refering' not found\..* Did you mean 'referring'\?$"):
+    none = r"^no configuration 'refering'; there are conversation, complex_reasoning, referring, detail, images; "
+    with pytest.raises(UsageError, match=none + r"did you mean 'referring'\?$"):
         choose_files(there, ["refering"], with_images=True, repo_id="me/mine")
     built = [RemoteFile("data/detail/train-00000-of-00001.parquet", 1, "0")]
     with pytest.raises(InputError, match=r"^me/mine: has no referring; there are detail$"):
         choose_files(built, ["referring"], with_images=True, repo_id="me/mine")
+    with pytest.raises(UsageError, match=r"^no configuration 'detial'; there are detail; did you mean 'detail'\?$"):
+        choose_files(built, ["detial"], with_images=True, repo_id="me/mine")
 
 
 def test_a_small_file_is_known_by_its_git_digest(tmp_path: Path) -> None:

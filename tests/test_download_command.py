@@ -88,7 +88,9 @@ def test_what_it_says_next_works_on_shards_too(client: Client, hub: HubServer, t
 def test_errors_are_one_line_and_exit_with_2(client: Client, hub: HubServer, native: Path) -> None:
     told = client("download", "riddle", "-o", "got")
     assert (told.code, told.out, told.err.count("\n")) == (2, "", 1)
-    assert told.last.startswith("error: BuilderConfig 'riddle' not found.")
+    assert told.last == (
+        "error: no configuration 'riddle'; there are conversation, complex_reasoning, referring, detail, images"
+    )
     told = client("download", "detail", "-o", "got", "--no-images")
     assert told.last.startswith("error: BAAI/SVIT: has no data/detail_description.zip or data/detail_description.json")
     (client.folder / "got/raw").mkdir(parents=True)

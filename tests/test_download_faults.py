@@ -125,9 +125,35 @@ def test_without_a_network_it_says_so(client: Client) -> None:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
         told = client(json.dumps({}), code=CALL, env={"HF_ENDPOINT": endpoint})
-    message = json.loads(told.out)["error"]
-    assert message.startswith(f"BAAI/SVIT: cannot be reached at {endpoint} (")
-    assert message.endswith("); run this again: what was fetched whole stays")
+    answer = json.loads(told.out)
+    assert answer["error"].startswith(f"BAAI/SVIT: cannot be reached at {endpoint} (")
+    assert answer["error"].endswith("); run this again: what was fetched whole stays")
+    assert answer["lines"] == []  # nobody waits for a Hub that is not there
+    told = client(json.dumps({}), code=CALL, env={"HF_ENDPOINT": "http://no.such.host.invalid"})
+    answer = json.loads(told.out)
+    assert answer["error"].startswith("BAAI/SVIT: cannot be reached at http://no.such.host.invalid (")
+    assert answer["lines"] == []
+    answer = json.loads(client(json.dumps({}), code=CALL, env={"HF_HUB_OFFLINE": "1"}).out)
+    assert answer["error"].startswith(f"BAAI/SVIT: cannot be reached at {client.hub.endpoint} (")
+    assert answer["error"].endswith("); HF_HUB_OFFLINE is set: unset it, then run this again")
+
+
+def test_a_hub_that_goes_away_later_is_waited_for(client: Client, hub: HubServer) -> None:
+    gone = """
+import huggingface_hub
+from huggingface_hub import HfApi
+list_tree, calls = HfApi.list_repo_tree, []
+def first_refused(self, *args, **more):
+    calls.append(1)
+    if len(calls) == 1:
+        raise ConnectionRefusedError("refused")
+    return list_tree(self, *args, **more)
+HfApi.list_repo_tree = first_refused
+"""
+    told = json.loads(client(json.dumps({"configs": ["referring"], "with_images": False}), code=gone + CALL).out)
+    assert told["fetched"] == REFERRING
+    assert told["lines"] == ["BAAI/SVIT: the connection failed (refused); again in 1 s (2 of 5)"]
+    assert hub.asked
 
 
 def test_a_full_disk_leaves_what_is_whole(client: Client, hub: HubServer, large: str) -> None:

@@ -180,9 +180,11 @@ def test_what_the_hub_does_not_give_is_explained(client: Client, hub: HubServer)
         f"{page}/me/mine, {AGAIN}"
     )
     assert refused(client, f"{HUB}@v9") == "BAAI/SVIT: has no branch, tag or commit 'v9'; see its page"
-    assert refused(client, f"{HUB}/data/riddle") == (
-        f"{HUB}/data/riddle: there is no such folder in the repository; see its page"
-    )
+    there = ", ".join(sorted(f"data/{name}" for name in TEXT))
+    none = f"is not in the repository; there are {there}"
+    assert refused(client, f"{HUB}/riddle") == f"{HUB}/riddle: {none}"
+    for asked, meant in (("refering", "referring"), ("detail/test-1.parquet", "detail/test-00000-of-00001.parquet")):
+        assert refused(client, f"{HUB}/data/{asked}") == f"{HUB}/data/{asked}: {none}; did you mean data/{meant}?"
     hub.rules = Rules(gate=True)
     assert refused(client, env={"HF_TOKEN": ""}) == (
         f"BAAI/SVIT: access was not granted; accept the terms at {page}/BAAI/SVIT with the account that you log in "
@@ -204,10 +206,13 @@ def test_without_a_network_it_says_so(client: Client, hub: HubServer) -> None:
         taken.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
         message = refused(client, env={"HF_ENDPOINT": endpoint})
-    assert message.startswith(f"BAAI/SVIT: cannot be reached at {endpoint} (")
+        assert message.startswith(f"BAAI/SVIT: cannot be reached at {endpoint} (")
+        assert message.endswith("; run this again when it can")
+        told = client("to-llava", HUB, "-o", "never.json", env={"HF_ENDPOINT": endpoint})
+        assert told.err.count("\n") == 1  # nobody waits for a Hub that is not there
     message = refused(client, env={"HF_HUB_OFFLINE": "1"})
     assert message.startswith(f"BAAI/SVIT: cannot be reached at {hub.endpoint} (")
-    assert message.endswith("; run this again when it can")
+    assert message.endswith("); HF_HUB_OFFLINE is set: unset it, then run this again")
     assert hub.asked == []
 
 

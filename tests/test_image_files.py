@@ -39,6 +39,7 @@ PICTURES = {
 TRUNCATED = "truncated_jpeg.jpg"
 SMALL = [n for n in (*PICTURES, TRUNCATED) if (ODD / n).stat().st_size < 20_000]
 MEND = 'expected the image; fetch the image, or pass on_missing_image="null" or "drop"'
+MEND_BROKEN = MEND.replace("the image;", "an image that decodes;", 1)
 
 
 def look(content: bytes) -> Picture | Finding:
@@ -188,7 +189,7 @@ def test_embedded_bytes_are_the_files_bit_for_bit(tmp_path: Path, name: str) -> 
     (tmp_path / "flat").mkdir()
     (tmp_path / "flat/5.jpg").write_bytes(content)
     (tmp_path / "images.zip").write_bytes(make_zip({"VG_100K/5.jpg": content}))
-    for place, path in ((tmp_path / "flat", "5.jpg"), (tmp_path / "images.zip", "VG_100K/5.jpg")):
+    for place, path in ((tmp_path / "flat", "VG_100K/5.jpg"), (tmp_path / "images.zip", "VG_100K/5.jpg")):
         row = Joiner((place,), "embed").join(5).row
         assert (row.data, row.path, (row.width, row.height)) == (content, path, PICTURES[name].size_wh)
 
@@ -215,8 +216,8 @@ def test_images_that_cannot_be_used_are_named_and_leave_a_row_without_them(root:
     joiner = Joiner((root,), "path")
     expected = {
         7: f"found no 7.jpg under {root}; {MEND} [image-missing]",
-        8: f"found image file is truncated (8 bytes not processed); {MEND} [image-undecodable]",
-        9: f"found cannot identify image file; {MEND} [image-undecodable]",
+        8: f"found image file is truncated (8 bytes not processed); {MEND_BROKEN} [image-undecodable]",
+        9: f"found cannot identify image file; {MEND_BROKEN} [image-undecodable]",
         10: f"found no 10.jpg under {root}; {MEND} [image-missing]",
     }
     for image_id, message in expected.items():
@@ -243,7 +244,8 @@ def test_unchecked_images_are_taken_as_they_are_and_sizes_come_from_headers(root
     assert (broken.width, broken.path is None) == (3, False)
     assert broken.data == ((root / "VG_100K/8.jpg").read_bytes() if mode == "embed" else None)
     assert (joiner.join(5).row.width, joiner.join(5).row.height) == (8, 6)
-    assert messages(joiner.join(9)) == [f"$.image_id: found cannot identify image file; {MEND} [image-undecodable]"]
+    told = f"$.image_id: found cannot identify image file; {MEND_BROKEN} [image-undecodable]"
+    assert messages(joiner.join(9)) == [told]
     assert messages(joiner.join(7)) == [f"$.image_id: found no 7.jpg under {root}; {MEND} [image-missing]"]
 
 
@@ -287,7 +289,7 @@ def test_damage_in_a_zip_is_found_wherever_datasets_would_stumble_over_it(tmp_pa
     assert try_datasets(f"svit-zip://{path}/VG_100K/5.jpg", None) == "BadZipFile"
     for mode in ("embed", "path"):
         joined = Joiner((path,), mode).join(5)
-        found = f"Bad CRC-32 for file 'VG_100K/5.jpg'; {MEND} [image-undecodable]"
+        found = f"Bad CRC-32 for file 'VG_100K/5.jpg'; {MEND_BROKEN} [image-undecodable]"
         assert messages(joined) == [f"$.image_id: found {found}"]
 
 

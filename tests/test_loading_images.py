@@ -176,6 +176,7 @@ def describe(folder: Path, image_id: int, mend: str = MEND) -> str:
     if image_id == MISSING:
         where = f"{folder}/raw" if folder.name == "SVIT" else f"{folder}/raw/images.zip, {folder}/raw/images2.zip"
         return re.escape(f"found no {image_id}.jpg under {where}; {mend} [image-missing]")
+    mend = mend.replace("the image;", "an image that decodes;", 1)
     return rf"found {FOUND[image_id]}[^;]*; {re.escape(mend)} \[image-undecodable\]"
 
 

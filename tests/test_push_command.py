@@ -112,7 +112,8 @@ def test_what_is_no_built_folder(tmp_path: Path, folder: Path) -> None:
     made = "name one that `svit-convert build` made"
     with pytest.raises(UsageError, match=f"^{tmp_path}/nowhere: is no folder; {made}$"):
         push(tmp_path / "nowhere", REPO)
-    with pytest.raises(UsageError, match=f"^{folder}: has no croissant.json; name a folder that"):
+    lost = "looks like a built folder that has lost its croissant.json; build it again"
+    with pytest.raises(UsageError, match=f"^{folder}: {lost}$"):
         push(folder, REPO)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 import pytest
 
 from svit_datasets.publish.refusals import has_secret, redact
-from svit_datasets.retrying import PATIENT_SECONDS, reason_of, retrying
+from svit_datasets.retrying import PATIENT_SECONDS, is_reached, reason_of, retrying
 
 
 class Answered(Exception):  # noqa: N818
@@ -95,6 +96,18 @@ def test_a_caller_may_rule_an_error_out() -> None:
     with pytest.raises(Answered, match="500"):
         asking.run(is_again=lambda error: not error.args)
     assert asking.calls == 1
+
+
+@pytest.mark.parametrize("link", ["__cause__", "__context__"])
+@pytest.mark.parametrize("root", [ConnectionRefusedError("refused"), socket.gaierror(-2, "unknown host")])
+def test_a_hub_that_is_not_reached_is_told_apart(link: str, root: Exception) -> None:
+    outer = ConnectionError("failed")
+    setattr(outer, link, root)
+    asking = Asking(outer)
+    with pytest.raises(ConnectionError, match="failed"):
+        asking.run(is_again=is_reached)
+    assert (asking.calls, asking.waited, asking.said) == (1, [], [])
+    assert Asking(ConnectionResetError("reset"), Answered(503)).run(is_again=is_reached) == "done"
 
 
 def test_no_message_has_the_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from svit_datasets.containers import check_exists, path_names
 from svit_datasets.errors import UsageError, choose
 from svit_datasets.joining import ON_MISSING, OnMissing
 from svit_datasets.publish.build_run import BuildRun, Tell
-from svit_datasets.publish.choice import PHOTOS_MODES, PhotosMode, choose_configs, make_recipe
+from svit_datasets.publish.choice import PHOTOS_MODES, PhotosMode, choose_configs, find_terms, make_recipe
 from svit_datasets.publish.layout import SPLITS
+from svit_datasets.publish.naming import DEFAULT_LICENCE, DEFAULT_TITLE, check_naming
 from svit_datasets.publish.prepare import Limits
 from svit_datasets.publish.release import Release
 from svit_datasets.publish.staging import open_staging, refuse_output
@@ -20,7 +21,6 @@ from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.report import Report, refuse_report
 from svit_datasets.sizes import parse_size
 
-_CHANGED = "input-changed"
 DEFAULT_SHARD_SIZE = "500MB"
 
 
@@ -55,6 +55,8 @@ def build(
     on_missing_image: OnMissing = "error",
     check_images: bool = True,
     coco_captions: Iterable[str | Path] | str | Path = (),
+    title: str = DEFAULT_TITLE,
+    licence: str = DEFAULT_LICENCE,
     report: str | Path | None = None,
     overwrite: bool = False,
     max_record_mb: int = DEFAULT_MAX_RECORD_MB,
@@ -80,6 +82,9 @@ def build(
             without it, ``drop`` leaves them out.
         check_images: Whether every photo is decoded once.
         coco_captions: COCO caption files, to add a column ``captions``.
+        title: What the dataset is called. The card of ``SVIT`` tells SVIT's authors, origin and terms; with another
+            title it tells of SVIT's layout alone.
+        licence: The licence, by the Hub's id, such as ``cc-by-4.0`` or ``other``.
         report: Where to write what was read and left out, as JSON.
         overwrite: Whether a folder that an earlier build made may be replaced.
         max_record_mb: Largest record, in MiB.
@@ -99,11 +104,13 @@ def build(
     choose("on_missing_image", on_missing_image, ON_MISSING)
     if jobs < 1:
         raise UsageError(f"jobs={jobs}: expected 1 or more")
+    naming = check_naming(title, licence)
     limits = Limits(tuple(path_names(splits)) or SPLITS, parse_size(max_shard_size), max_record_mb)
     for split in limits.splits:
         choose("split", split, SPLITS)
     source, target = Path(root), Path(output)
     refuse_output(target, source, overwrite=overwrite)
+    _refuse_inside(target, source)
     parts, absent = choose_configs(source, [find_config(name) for name in path_names(configs)], images)
     options: dict[str, object] = {
         **limits._asdict(),
@@ -112,6 +119,7 @@ def build(
         "on_error": on_error,
         "on_missing_image": on_missing_image,
         "check_images": check_images,
+        **naming._asdict(),
     }
     made = Report("build", inputs=[str(source)], options=options, on_error=on_error, keep_all=report is not None)
     if report is not None:
@@ -129,5 +137,13 @@ def build(
             coco_captions=captions,
             staging=(staging.records, staging.folder),
         )
-        release, resumed = BuildRun(recipe, limits, staging, made, tell).run(jobs, target)
+        release, resumed = BuildRun(recipe, limits, staging, made, tell, naming).run(jobs, target, overwrite=overwrite)
+    for path in find_terms(source):
+        tell(f"{path}: read it; its terms are not on the card")
     return Built(target, release, made, tuple(absent), resumed)
+
+
+def _refuse_inside(target: Path, source: Path) -> None:
+    """Raise where the output would lie in the source, whose readers would find its shards among the native files."""
+    if target.resolve().is_relative_to(source.resolve()):
+        raise UsageError(f"{target}: inside the source; name a folder beside it")

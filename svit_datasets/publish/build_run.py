@@ -24,11 +24,12 @@ from svit_datasets.publish.choice import files_of
 from svit_datasets.publish.croissant import render_croissant
 from svit_datasets.publish.finish import release_of
 from svit_datasets.publish.layout import CROISSANT, README
+from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.origin import write_origin
 from svit_datasets.publish.prepare import Limits, has_same_photos, prepare
 from svit_datasets.publish.recipe import Done, Job, Recipe
 from svit_datasets.publish.release import Release
-from svit_datasets.publish.shard_writer import write_shards
+from svit_datasets.publish.shard_writer import forget_images, write_shards
 from svit_datasets.publish.staging import Plan, Staging
 from svit_datasets.report import Report
 from svit_datasets.sources import stamp
@@ -42,21 +43,27 @@ Tell = Callable[[str], object]
 class BuildRun:
     """One run of a build, in its staging folder."""
 
-    def __init__(self, recipe: Recipe, limits: Limits, staging: Staging, made: Report, tell: Tell) -> None:
+    def __init__(
+        self, recipe: Recipe, limits: Limits, staging: Staging, made: Report, tell: Tell, naming: Naming
+    ) -> None:
         self.recipe, self.limits, self.staging, self.made, self.tell = recipe, limits, staging, made, tell
+        self.naming = naming
         self.files = files_of(recipe)
         self.before = stamp(self.files)
-        told = [VERSION, pa.__version__, made.options, recipe.coco_captions, str(recipe.root.absolute()), self.before]
+        # The title and the licence are written last, from the shards: a build may go on under another title.
+        options = {name: value for name, value in made.options.items() if name not in Naming._fields}
+        told = [VERSION, pa.__version__, options, recipe.coco_captions, str(recipe.root.absolute()), self.before]
         self.key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def run(self, jobs: int, target: Path) -> tuple[Release, int]:
+    def run(self, jobs: int, target: Path, *, overwrite: bool) -> tuple[Release, int]:
         """Write what is missing, and give the whole its name."""
+        forget_images()
         try:
             plan = self._plan()
             done = self.staging.finished()
             resumed = len(done)
             if resumed:
-                self.tell(f"going on: {resumed} of {len(plan.spans)} parts were written before")
+                self.tell(f"going on: {_parts(resumed, plan)} there already")
             try:
                 self._write(plan, done, jobs)
                 release = self._finish([done[i] for i in range(len(plan.spans))])
@@ -66,12 +73,14 @@ class BuildRun:
                 else:
                     self.staging.clear()
                 raise
-            self.staging.become(target)
+            self.staging.become(target, overwrite=overwrite)
             self.made.outputs = {str(target / s.path): s.counts.rows for s in release.shards}
         except OSError as error:
             if isinstance(error, SvitError):
                 raise
             raise output_error(str(target), error) from error
+        finally:
+            forget_images()
         return release, resumed
 
     def _plan(self) -> Plan:
@@ -98,7 +107,9 @@ class BuildRun:
         spans = prepare(self.recipe, self.limits, add, counts)
         if not spans:
             found = f"no image of {' or '.join(self.limits.splits)}"
-            mend = "choose another split or configuration; --on-error raise tells of records left out"
+            mend = "choose another split or configuration"
+            if counts["records_skipped"]:
+                mend += "; --on-error raise tells of records left out"
             where = str(self.recipe.root)
             raise input_error(finding("input-missing", found, file=where, expected="one at least", mend=mend))
         self.made.counts.update(counts)
@@ -120,7 +131,7 @@ class BuildRun:
                     add(plan.spans[place].bytes)
 
     def _say_kept(self, plan: Plan, done: dict[int, Done]) -> None:
-        kept = f"{len(done)} of {len(plan.spans)} parts are kept in {self.staging.path}"
+        kept = f"{_parts(len(done), plan)} kept in {self.staging.path}"
         self.tell(f"{kept}; the same command goes on from there, and removing that folder forgets them")
 
     def _finish(self, done: list[Done]) -> Release:
@@ -130,7 +141,7 @@ class BuildRun:
         for one in done:
             for fault in one.findings:
                 self.made.add(_settled(fault, self.recipe.on_missing_image))
-        release = release_of(self.recipe, done)
+        release = release_of(self.recipe, done, self.naming)
         if not release.shards:
             found, mend = "no rows: every photo is missing or cannot be decoded", "pass --on-missing-image null"
             where = str(self.recipe.root)
@@ -149,6 +160,12 @@ class BuildRun:
         (folder / CROISSANT).write_bytes(render_croissant(release))
         write_origin(folder, self.recipe.root, self.files)
         return release
+
+
+def _parts(count: int, plan: Plan) -> str:
+    """Return how many parts of a build are done, and what a part is."""
+    verb = "is" if count == 1 else "are"
+    return f"{count:,} of {len(plan.spans):,} parts, each a shard of every configuration, {verb}"
 
 
 def _is_hopeless(error: BaseException) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from svit_datasets.publish.card_text import (
     column_row,
     counted,
     example_text,
+    layout_summary,
+    line_text,
     number_text,
     size_category,
     size_text,
@@ -30,7 +33,7 @@ from svit_datasets.validation.answers import KNOWN_BROKEN_IDS, KNOWN_BROKEN_TASK
 PLACEHOLDER = "org/svit"
 _TEMPLATE = "dataset_card.md"
 _PLACES = re.compile(rf'(?<="){PLACEHOLDER}(?=")|(?<=hf://datasets/){PLACEHOLDER}(?=/)')
-_OBJECTS, _CAPTIONS = "objects", "captions"
+_CAPTIONS = "captions"
 
 
 class Count(NamedTuple):
@@ -53,12 +56,15 @@ class Count(NamedTuple):
         return number_text(getattr(counts, self.field))
 
 
-_COUNTS = tuple(Count(field, field) for field in ("rows", "conversations", "pairs", "phrases", "boxes", "photos"))
-
+_COUNTS = (
+    *(Count(field, field) for field in ("rows", "conversations", "pairs")),
+    Count("marked phrases", "phrases"),
+    Count("boxes of marked phrases", "boxes"),
+    Count("photos", "photos"),
+)
 
 _KNOWN: Mapping[str, object] = {
     "about": ABOUT,
-    "column_row": column_row,
     "counted": counted,
     "example_text": example_text,
     "known_broken": sorted(KNOWN_BROKEN_IDS),
@@ -113,7 +119,8 @@ def _computed(release: Release) -> dict[str, Any]:
     names = {column.name for config in release.configs for column in config.columns}
     return {
         **_of_columns(release.configs),
-        "boxed": _OBJECTS in names,
+        **_of_naming(release),
+        "boxed": main.has_boxes,
         "broken": sorted({image_id for shard in release.shards for image_id in shard.broken}),
         "captioned": _CAPTIONS in names,
         "computed_yaml": _yaml(release.configs),
@@ -127,14 +134,37 @@ def _computed(release: Release) -> dict[str, Any]:
         "main_split": next(iter(main.splits)),
         "pictured": [config for config in release.configs if config.has_photos],
         "size_category": size_category(release.counts.rows),
-        "texts": _texts(release.configs),
+        "texts": text_configs(release.configs),
+        "unpictured": [c for c in release.configs if c.has_photos and c.counts.rows > c.counts.photos],
     }
+
+
+def _of_naming(release: Release) -> Mapping[str, object]:
+    """Return what the template knows of a dataset's name, licence and origin."""
+    naming = release.naming
+    has_text, has_boxes = bool(text_configs(release.configs)), main_config(release).has_boxes
+    return {
+        "column_row": partial(column_row, is_svit=naming.is_svit),
+        "is_of_visual_genome": release.is_of_visual_genome,
+        "is_svit": naming.is_svit,
+        "licence": naming.licence,
+        "named_yaml": "\n".join((_yaml_of(pretty_name=naming.title), _yaml_of(license=naming.licence))),
+        "summary": layout_summary(has_text=has_text, has_boxes=has_boxes),
+        "title": line_text(naming.title),
+    }
+
+
+def _yaml_of(**entry: Any) -> str:
+    """Return entries of the card's YAML, quoted where that takes quotes."""
+    from huggingface_hub import DatasetCardData
+
+    return str(DatasetCardData(**entry).to_yaml())
 
 
 def _of_columns(configs: Sequence[Config]) -> Mapping[str, object]:
     """Return the columns that configurations share, by who shares them, and those that each has beyond."""
     of_all = _shared(configs)
-    of_texts = [column for column in _shared(_texts(configs)) if column not in of_all]
+    of_texts = [column for column in _shared(text_configs(configs)) if column not in of_all]
     shared = {"Every configuration has": of_all, "Every configuration with text has": of_texts}
     told = [*of_all, *of_texts]
     return {
@@ -143,13 +173,18 @@ def _of_columns(configs: Sequence[Config]) -> Mapping[str, object]:
     }
 
 
-def _texts(configs: Sequence[Config]) -> list[Config]:
+def text_configs(configs: Sequence[Config]) -> list[Config]:
+    """Return the configurations with text.
+
+    >>> [c.name for c in text_configs([Config("detail", (), {}, {}), Config("images", (), {}, {})])]
+    ['detail']
+    """
     return [config for config in configs if config.name != IMAGES_CONFIG]
 
 
 def main_config(release: Release) -> Config:
     """Return the configuration that examples load: the one with boxes, or else the first."""
-    return next((c for c in release.configs if _OBJECTS in (column.name for column in c.columns)), release.configs[0])
+    return next((config for config in release.configs if config.has_boxes), release.configs[0])
 
 
 def _shared(configs: Sequence[Config]) -> list[Column]:
@@ -161,10 +196,7 @@ def _shared(configs: Sequence[Config]) -> list[Column]:
 
 def _yaml(configs: tuple[Config, ...]) -> str:
     """Return the part of the card's YAML that tells what there is to load."""
-    from huggingface_hub import DatasetCardData
-
-    data = DatasetCardData(configs=list(map(_files, configs)), dataset_info=list(map(_info, configs)))
-    return str(data.to_yaml())
+    return _yaml_of(configs=list(map(_files, configs)), dataset_info=list(map(_info, configs)))
 
 
 def _files(config: Config) -> Mapping[str, object]:

@@ -24,7 +24,9 @@ ABOUT: Mapping[str, str] = {
 }
 _ARROW_NAMES = {"double": "float64"}
 _PHOTO = "The photo: the original file and its name; null where it is missing."
+_OF_VISUAL_GENOME = {"image_id": "The image's id.", "url": "Where the image is on the web, from image_data.json."}
 _OF_THE_LOADER = re.compile(r"^With coco_captions: | With granularity [^.]*\.")
+_MARKUP = re.compile(r"[\\`*_\[\]<>&#|~$^!{}]")
 _UNITS = ("kB", "MB", "GB", "TB", "PB")
 _BINS = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 _SHOWN = {"conversations": 1, "content": 2, "objects": 1, "boxes": 2, "captions": 1}
@@ -58,25 +60,58 @@ def cell_text(text: str) -> str:
     return " ".join(shown.split())
 
 
-def meaning_text(column: Column) -> str:
+def meaning_text(column: Column, *, is_svit: bool = True) -> str:
     """Return what a column holds in a published table, without the loader's options.
+
+    Args:
+        column: The column.
+        is_svit: Whether the table is SVIT's: then its images are Visual Genome's.
+
+    Returns:
+        A sentence or several.
 
     >>> from svit_datasets.columns import columns_of
     >>> captions, image = columns_of("images", "image", has_captions=True, chosen=["captions", "image"])
     >>> meaning_text(captions)[:33], meaning_text(image)[:28]
     ("COCO's captions of the image, non", 'The photo: the original file')
+    >>> meaning_text(columns_of("images", "image", has_captions=False)[1], is_svit=False)
+    "The image's id."
     """
+    if not is_svit and column.name in _OF_VISUAL_GENOME:
+        return _OF_VISUAL_GENOME[column.name]
     return _PHOTO if column.type == IMAGE_TYPE else _OF_THE_LOADER.sub("", column.meaning)
 
 
-def column_row(column: Column) -> str:
+def column_row(column: Column, *, is_svit: bool = True) -> str:
     """Return a column's line in a table of name, type and meaning.
 
     >>> from svit_datasets.columns import columns_of
     >>> column_row(columns_of("images", "image", has_captions=False)[1])
     "| `image_id` | int64 | Visual Genome's id of the image. |"
     """
-    return f"| `{column.name}` | {cell_text(type_text(column.type))} | {cell_text(meaning_text(column))} |"
+    meaning = meaning_text(column, is_svit=is_svit)
+    return f"| `{column.name}` | {cell_text(type_text(column.type))} | {cell_text(meaning)} |"
+
+
+def line_text(text: str) -> str:
+    """Return a line of text as Markdown that shows it as it stands.
+
+    >>> print(line_text("A *b* <i>[c](d)</i> #"))
+    A \\*b\\* \\<i\\>\\[c\\](d)\\</i\\> \\#
+    """
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def layout_summary(*, has_text: bool, has_boxes: bool) -> str:
+    """Return in a sentence what a dataset is that has SVIT's layout and another origin.
+
+    >>> layout_summary(has_text=True, has_boxes=True)
+    "A dataset in SVIT's layout: questions and answers about photos, with objects marked and boxed."
+    """
+    if not has_text:
+        return "A dataset in SVIT's layout: photos, without text."
+    more = ", with objects marked and boxed" if has_boxes else ""
+    return f"A dataset in SVIT's layout: questions and answers about photos{more}."
 
 
 def number_text(number: int) -> str:

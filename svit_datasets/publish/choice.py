@@ -16,6 +16,7 @@ from svit_datasets.sources import find_sources, watched_files
 from svit_datasets.stores import find_places
 
 PhotosMode = Literal["embed", "separate", "none"]
+_TERMS = ("NOTICE", "LICENSE", "LICENCE")
 PHOTOS_MODES: tuple[PhotosMode, ...] = ("embed", "separate", "none")
 
 
@@ -56,6 +57,11 @@ def choose_configs(root: Path, wanted: Sequence[str], photos: PhotosMode) -> tup
         looked = "conversation, complex_reasoning, referring_qa or detail_description, there or under data/"
         raise input_error(finding("input-missing", "no records", file=str(root), expected=looked))
     return found, absent
+
+
+def find_terms(root: Path) -> list[Path]:
+    """Return the files at the top of ``root`` that state terms of their own: notices and licences."""
+    return sorted(path for path in root.iterdir() if path.stem.upper() in _TERMS and path.is_file())
 
 
 def make_recipe(

@@ -17,7 +17,8 @@ import msgspec
 
 from svit_datasets import VERSION
 from svit_datasets.errors import InputError
-from svit_datasets.publish.card import read_template
+from svit_datasets.publish.card import main_config, render_card, text_configs
+from svit_datasets.publish.card_text import layout_summary
 from svit_datasets.publish.croissant_fields import record_set, shards_id
 from svit_datasets.publish.layout import CROISSANT, DATA, parse_shard
 from svit_datasets.publish.release import Config, Release, Shard
@@ -65,20 +66,17 @@ _CONTEXT: Mapping[str, Any] = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
+_VISUAL_GENOME = "Visual Genome"
+_KEYWORDS = ("visual instruction tuning", "visual question answering", _VISUAL_GENOME, "LLaVA")
 _ABOUT_SVIT: Mapping[str, Any] = {
-    "@type": "sc:Dataset",
-    "conformsTo": "http://mlcommons.org/croissant/1.1",
-    "name": "SVIT",
     "description": "Questions and answers about the photos of Visual Genome, written by GPT-4 from captions, object "
     "boxes and region descriptions. The text is CC BY 4.0; the photos are each under their photographer's licence.",
-    "license": "https://creativecommons.org/licenses/by/4.0/",
     "url": "https://github.com/BAAI-DCAI/Visual-Instruction-Tuning",
     "creator": [{"@type": "sc:Person", "name": name} for name in ("Bo Zhao", "Boya Wu", "Muyang He", "Tiejun Huang")],
-    "keywords": ["visual instruction tuning", "visual question answering", "Visual Genome", "LLaVA"],
     "inLanguage": "en",
-    "isLiveDataset": False,
     "datePublished": "2023-07-09",  # SVIT's own; the day of a build is not told
 }
+_HELD_OUT = "SVIT's held-out images are the split test, all others the split train."
 _PARQUET = "application/x-parquet"
 _SPLITS = "splits"
 _BIBTEX = re.compile(r"```bibtex\n(.*?)```", re.S)
@@ -113,13 +111,26 @@ def render_croissant(release: Release) -> bytes:
     files = [_file(shard) for shard in release.shards]
     document = {
         "@context": _CONTEXT,
-        **_ABOUT_SVIT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "name": release.naming.title,
+        "license": release.naming.licence_url,
+        "keywords": [word for word in _KEYWORDS if word != _VISUAL_GENOME or release.is_of_visual_genome],
+        "isLiveDataset": False,
+        **_about(release),
         "version": _version(release.shards),
-        "citeAs": "".join(_BIBTEX.findall(read_template())),
         "distribution": [*files, *map(_file_set, release.configs)],
-        "recordSet": [_splits(release), *map(record_set, release.configs)],
+        "recordSet": [_splits(release), *(record_set(c, is_svit=release.naming.is_svit) for c in release.configs)],
     }
     return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+
+
+def _about(release: Release) -> Mapping[str, object]:
+    """Return who made a dataset and what of: of one that is not SVIT, the build knows its layout alone."""
+    if release.naming.is_svit:
+        return {**_ABOUT_SVIT, "citeAs": "".join(_BIBTEX.findall(render_card(release)))}
+    has_text, has_boxes = bool(text_configs(release.configs)), main_config(release).has_boxes
+    return {"description": layout_summary(has_text=has_text, has_boxes=has_boxes)}
 
 
 def _version(shards: Iterable[Shard]) -> str:
@@ -157,7 +168,7 @@ def _splits(release: Release) -> Mapping[str, object]:
         "@id": _SPLITS,
         "name": _SPLITS,
         "dataType": "cr:Split",
-        "description": "SVIT's held-out images are the split test, all others the split train.",
+        "description": _HELD_OUT if release.naming.is_svit else "The splits.",
         "key": {"@id": f"{_SPLITS}/name"},
         "field": [{"@type": "cr:Field", "@id": f"{_SPLITS}/name", "name": "name", "dataType": "sc:Text"}],
         "data": [{f"{_SPLITS}/name": split} for split in release.images],

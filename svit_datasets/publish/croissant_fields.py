@@ -29,8 +29,15 @@ def shards_id(config_name: str) -> str:
     return f"{config_name}-shards"
 
 
-def record_set(config: Config) -> Mapping[str, object]:
+def record_set(config: Config, *, is_svit: bool = True) -> Mapping[str, object]:
     """Return the set of records of a configuration.
+
+    Args:
+        config: The configuration.
+        is_svit: Whether it is SVIT's.
+
+    Returns:
+        The set, as JSON-LD.
 
     >>> record_set(Config("images", (), {}, {}))["description"]
     'A row is an image. The photos with their sizes and ids, without text.'
@@ -40,7 +47,7 @@ def record_set(config: Config) -> Mapping[str, object]:
         "@id": config.name,
         "name": config.name,
         "description": f"A row is an image. {ABOUT[config.name]}",
-        "field": [_split_field(config), *(_column_field(config, column) for column in config.columns)],
+        "field": [_split_field(config), *(_column_field(config, column, is_svit=is_svit) for column in config.columns)],
     }
 
 
@@ -61,10 +68,11 @@ def _split_field(config: Config) -> Mapping[str, object]:
     }
 
 
-def _column_field(config: Config, column: Column) -> Mapping[str, object]:
+def _column_field(config: Config, column: Column, *, is_svit: bool) -> Mapping[str, object]:
     """Return the field of a column; one of a list of structs has a field for each of their parts."""
     place = f"{config.name}/{column.name}"
-    described = {"@type": "cr:Field", "@id": place, "name": column.name, "description": meaning_text(column)}
+    meaning = meaning_text(column, is_svit=is_svit)
+    described = {"@type": "cr:Field", "@id": place, "name": column.name, "description": meaning}
     if not _holds_structs(column.type):
         path = "bytes" if column.type == IMAGE_TYPE else None
         return {**described, **_typed(column.type), "source": _source(config, column, path)}

@@ -12,8 +12,10 @@ from typing import NamedTuple
 from svit_datasets.errors import InputError, OutputError, SvitError, UsageError
 from svit_datasets.hub import REPOSITORY, Advice, cause_of, explain
 from svit_datasets.publish.digests import is_same_file
-from svit_datasets.publish.wanted import RemoteFile, choose_files, total_bytes
-from svit_datasets.retrying import retrying
+from svit_datasets.publish.local_card import is_there, settle_card
+from svit_datasets.publish.wanted import RemoteFile, choose_files, is_published, total_bytes
+from svit_datasets.remote_tables import when_offline
+from svit_datasets.retrying import is_reached, retrying
 from svit_datasets.sizes import show_size
 from svit_datasets.writers import refuse_file
 
@@ -35,6 +37,7 @@ class Download(NamedTuple):
         fetched: The files that were fetched; of a dry run, those that would be.
         there: The files that were there already, byte for byte.
         retries: How often the Hub was asked again.
+        left_out: The configurations that the Hub's card lists and the folder's does not: their files are not there.
     """
 
     root: Path
@@ -43,6 +46,7 @@ class Download(NamedTuple):
     fetched: tuple[RemoteFile, ...]
     there: tuple[RemoteFile, ...]
     retries: int
+    left_out: tuple[str, ...] = ()
 
 
 class _Source(NamedTuple):
@@ -68,7 +72,8 @@ def download(
     """Fetch what configurations need from SVIT as it is published, or from a repository of Parquet shards.
 
     Each file gets its name when it is whole and its size and digest are the Hub's. Nothing is unpacked. What is there
-    already, byte for byte, is not fetched again, so that a download that was broken off goes on.
+    already, byte for byte, is not fetched again, so that a download that was broken off goes on. The card of a
+    repository of Parquet shards lists in the folder what is there, so that plain ``datasets`` loads it.
 
     Args:
         root: The folder; made if needed.
@@ -99,26 +104,34 @@ def download(
     refuse_file(folder)
     asked = [configs] if isinstance(configs, str) else list(configs)
     with _explained(folder, source):
-        commit, files = retrying(lambda: _list_files(source), repo_id, tell=note)
+        commit, files = _list_files(source, note)
         chosen = choose_files(files, asked, with_images=with_images, repo_id=repo_id)
-        there = tuple(file for file in chosen if is_same_file(folder / file.path, file))
+        there = tuple(file for file in chosen if is_there(folder, file))
         missing = tuple(file for file in chosen if file not in there)
         _refuse_others(folder, missing, overwrite=overwrite)
         if not dry_run and missing:
             _refuse_small(folder, missing)
             _fetch_all(folder, missing, source._replace(revision=commit), note)
-    return Download(folder, repo_id, commit, missing, there, len(said))
+        left_out = settle_card(folder, files) if is_published(files) and not dry_run else ()
+    return Download(folder, repo_id, commit, missing, there, len(said), left_out)
 
 
-def _list_files(source: _Source) -> tuple[str, list[RemoteFile]]:
+def _list_files(source: _Source, note: Callable[[str], object]) -> tuple[str, list[RemoteFile]]:
     """Return the commit that the revision means now, and its files."""
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(token=source.token)
-    commit = str(api.dataset_info(source.repo_id, revision=source.revision).sha)
-    tree = api.list_repo_tree(source.repo_id, repo_type="dataset", revision=commit, recursive=True)
-    files = [entry for entry in tree if isinstance(entry, RepoFile)]
+
+    def first() -> str:
+        return str(api.dataset_info(source.repo_id, revision=source.revision).sha)
+
+    def then() -> list[RepoFile]:
+        tree = api.list_repo_tree(source.repo_id, repo_type="dataset", revision=commit, recursive=True)
+        return [entry for entry in tree if isinstance(entry, RepoFile)]
+
+    commit = retrying(first, source.repo_id, tell=note, is_again=is_reached)
+    files = retrying(then, source.repo_id, tell=note)
     return commit, [RemoteFile(f.path, f.size, f.lfs.sha256 if f.lfs else f.blob_id) for f in files]
 
 
@@ -222,7 +235,7 @@ def _explained(root: Path, source: _Source) -> Iterator[None]:
             raise OutputError(
                 f"{root}: {reason}; what was fetched whole stays. Make room or name another folder, then run this again"
             ) from error
-        explained = explain(error, source.repo_id, source.revision, advice=_ADVICE)
+        explained = explain(error, source.repo_id, source.revision, advice=when_offline(_ADVICE))
         if explained is None:
             raise
         raise explained from error

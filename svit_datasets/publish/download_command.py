@@ -70,9 +70,13 @@ def closing_lines(done: Download, *, is_dry: bool) -> list[str]:
     verb = "would fetch" if is_dry else "fetched"
     fetched, there = (f"{_files(len(part))} ({show_size(total_bytes(part))})" for part in (done.fetched, done.there))
     again = f"; asked again {done.retries} time{'s' * (done.retries != 1)}" if done.retries else ""
+    card = []
+    if done.left_out:
+        names, them = ", ".join(done.left_out), "it" if len(done.left_out) == 1 else "them"
+        card = [f"README.md: leaves out {names}, not fetched, so that the rest loads; fetch {them} to have the Hub's"]
     place = f"{done.repo_id} at {done.commit[:12]}"
     first = f"download: {verb} {fetched}, {there} were there{again}; {place}{'' if is_dry else f' is in {done.root}'}"
-    return [first, *([] if is_dry else [f"next: {step}" for step in next_steps(done)])]
+    return [first, *card, *([] if is_dry else [f"next: {step}" for step in next_steps(done)])]
 
 
 def next_steps(done: Download) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from svit_datasets import visual_genome
 from svit_datasets.publish.layout import SPLITS, parse_shard
+from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.recipe import Done, Recipe
 from svit_datasets.publish.release import Config, Release, Shard, sum_splits
 
@@ -14,12 +17,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def release_of(recipe: Recipe, done: Iterable[Done]) -> Release:
+def release_of(recipe: Recipe, done: Iterable[Done], naming: Naming) -> Release:
     """Return what the shards of a build hold; shards of a split without any rows are not counted among them.
 
     Args:
         recipe: What they were made of.
         done: What was written.
+        naming: What it is called, and its licence.
 
     Returns:
         The release.
@@ -34,7 +38,13 @@ def release_of(recipe: Recipe, done: Iterable[Done]) -> Release:
         for c in recipe.configs
         if c.name in sums
     )
-    return Release(configs, tuple(kept), _images(recipe.output, kept))
+    images: Counter[str] = Counter()
+    has_known_images = False
+    for split, ids in _images(recipe.output, kept):
+        images[split] += len(ids)
+        has_known_images = has_known_images or any(map(visual_genome.folder_of, ids))
+    by_split = {split: images[split] for split in SPLITS if split in images}
+    return Release(configs, tuple(kept), by_split, naming, has_known_images)
 
 
 def _example(folder: Path, config: str, shards: Iterable[Shard]) -> dict[str, object]:
@@ -50,11 +60,10 @@ def _example(folder: Path, config: str, shards: Iterable[Shard]) -> dict[str, ob
     return row
 
 
-def _images(folder: Path, shards: Iterable[Shard]) -> dict[str, int]:
-    """Return the number of different images in each split."""
+def _images(folder: Path, shards: Iterable[Shard]) -> Iterator[tuple[str, list[int]]]:
+    """Yield the ids of the different images of each span, with its split."""
     import pyarrow as pa
 
-    counts: dict[str, int] = {}
     spans: dict[tuple[str, int], list[Path]] = {}
     for shard in shards:
         name = parse_shard(shard.path)
@@ -63,8 +72,7 @@ def _images(folder: Path, shards: Iterable[Shard]) -> dict[str, int]:
     for (split, _), paths in spans.items():  # every configuration's shard of a span is about the same images
         columns = [_image_ids(path) for path in paths]
         ids = pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.int64())
-        counts[split] = counts.get(split, 0) + len(ids.unique())
-    return {split: counts[split] for split in SPLITS if split in counts}
+        yield split, ids.unique().to_pylist()
 
 
 def _image_ids(path: Path) -> pa.ChunkedArray:

@@ -16,6 +16,7 @@ _BEFORE = r"(?<![\w.~%+/\-])(?:(?<!:)/*|(?!//(?!/))/*)"
 _AFTER = r"(?![\w\-~%+])(?!\.\w)"
 _BELOW = r"/+[^\s/\"'<>\\]"
 _FLAT = 1  # parts of a path such as /den, which is told only with something below it
+_NO_NAME, _SOMETHING, _ANYTHING = re.compile(_AFTER.encode()), re.compile(rb"[\x21-\x7e]{2}"), re.compile(b"")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")
 
 
@@ -122,20 +123,20 @@ def fault_of_image_path(path: str) -> str:
 class ByteSearch:
     """Looks for paths in bytes that come piece by piece; what is packed in them is not seen.
 
-    Paths of one part are left out: five bytes of a photo may be equal to one.
+    A path of one part counts with something below it: its few bytes alone may stand in any photo. Photos' own notes may
+    be in UTF-16.
 
     Args:
         places: Absolute paths.
     """
 
     def __init__(self, places: Iterable[str]) -> None:
-        self._forms = {
-            form.encode("utf-8", "surrogateescape"): place
-            for place in places
-            if not is_flat(place)
-            for form in spellings(place)
-        }
-        self._after = re.compile(_AFTER.encode())
+        self._forms: dict[bytes, tuple[str, re.Pattern[bytes]]] = {}
+        for place in places:
+            end, after = ("/", _SOMETHING) if is_flat(place) else ("", _NO_NAME)
+            for form in spellings(place):
+                self._forms[f"{form}{end}".encode("utf-8", "surrogateescape")] = place, after
+            self._forms[f"{place}/".encode("utf-16-le", "surrogatepass")] = place, _ANYTHING
         self._kept_bytes = max(map(len, self._forms), default=0) + 2
         self._rest = b""
         self.found: str | None = None
@@ -159,9 +160,9 @@ class ByteSearch:
         return self.found
 
     def _look(self, text: bytes, end: int) -> None:
-        for form, place in self._forms.items():
+        for form, (place, after) in self._forms.items():
             start = 0
             while self.found is None and (at := text.find(form, start)) >= 0:
                 start = at + len(form)
-                if start <= end and self._after.match(text, start):
+                if start <= end and after.match(text, start):
                     self.found = place

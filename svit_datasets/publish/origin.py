@@ -13,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from svit_datasets.publish.layout import README
+
 ORIGIN = ".cache/huggingface/svit-build.json"
 
 
@@ -22,19 +24,24 @@ class Origin(msgspec.Struct, frozen=True):
     Attributes:
         root: Folder with SVIT's files, absolute.
         files: Digest of each file's or image folder's content, by its path, absolute.
+        card: Digest of the card as it was built; empty where an earlier version built it.
+        asked: Digest of the options of the push that built it; empty where none did.
     """
 
     root: str
     files: dict[str, str]
+    card: str = ""
+    asked: str = ""
 
 
 def digest_of(path: Path) -> str:
-    """Return a digest of a file's content; of a folder or a zip, of the names and sizes of what is in it.
+    """Return a digest of a file's content; of a folder, of the names, sizes and times of what is in it.
 
-    A zip's own table holds a checksum of each file too, so that it need not be read.
+    Of a zip it is that of its own table, which holds a checksum of each file, so that it need not be read.
     """
     if path.is_dir():
-        entries = sorted(f"{p.name} {p.stat().st_size}" for p in path.iterdir() if p.is_file())
+        found = ((p.name, p.stat()) for p in path.iterdir() if p.is_file())
+        entries = sorted(f"{name} {told.st_size} {told.st_mtime_ns}" for name, told in found)
         return hashlib.sha256("\n".join(entries).encode("utf-8", "surrogateescape")).hexdigest()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -48,8 +55,22 @@ def write_origin(folder: Path, root: Path, files: Iterable[Path]) -> None:
     """Write down what ``folder`` was built from."""
     path = folder / ORIGIN
     path.parent.mkdir(parents=True, exist_ok=True)
-    origin = Origin(str(root.absolute()), {str(f.absolute()): digest_of(f) for f in files})
-    path.write_text(json.dumps(msgspec.to_builtins(origin), indent=2) + "\n", "ascii")
+    sources = {str(f.absolute()): digest_of(f) for f in files}
+    path.write_text(_text_of(Origin(str(root.absolute()), sources, digest_of(folder / README))), "ascii")
+
+
+def note_asked(folder: Path, asked: str) -> None:
+    """Write down by which options of a push ``folder`` was built."""
+    origin = read_origin(folder)
+    if origin is None:
+        return
+    part = folder / f"{ORIGIN}.part"
+    part.write_text(_text_of(msgspec.structs.replace(origin, asked=asked)), "ascii")
+    part.replace(folder / ORIGIN)
+
+
+def _text_of(origin: Origin) -> str:
+    return json.dumps(msgspec.to_builtins(origin), indent=2) + "\n"
 
 
 def read_origin(folder: Path) -> Origin | None:
@@ -58,6 +79,18 @@ def read_origin(folder: Path) -> Origin | None:
         return msgspec.convert(json.loads((folder / ORIGIN).read_bytes()), Origin)  # names may be no UTF-8
     except (OSError, ValueError):
         return None
+
+
+def is_edited(folder: Path) -> bool:
+    """Tell whether the card is another than the build wrote, where that is known."""
+    origin = read_origin(folder)
+    return origin is not None and origin.card not in ("", _digest_now(folder / README))
+
+
+def has_source(folder: Path) -> bool:
+    """Tell whether what ``folder`` was built from is known, and here."""
+    origin = read_origin(folder)
+    return origin is not None and Path(origin.root).is_dir()
 
 
 def changed_sources(folder: Path) -> list[str]:

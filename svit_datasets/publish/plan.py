@@ -22,6 +22,7 @@ class Span(NamedTuple):
         first: Its first image id.
         last: Its last one.
         bytes: Bytes of its photos and records, of all configurations, about.
+        configs: The configurations that have rows in the split.
     """
 
     split: str
@@ -30,6 +31,7 @@ class Span(NamedTuple):
     first: int
     last: int
     bytes: int
+    configs: tuple[str, ...]
 
 
 class Rows(NamedTuple):
@@ -119,5 +121,5 @@ def plan_spans(rows: Mapping[str, Mapping[str, Rows]], limit: int) -> list[Span]
         runs = cut(sizes, limit)
         for i, (a, b) in enumerate(runs):
             total = sum(int(size[a:b].sum()) for size in sizes)
-            spans.append(Span(split, i, len(runs), int(ids[a]), int(ids[b - 1]), total))
+            spans.append(Span(split, i, len(runs), int(ids[a]), int(ids[b - 1]), total, tuple(configs)))
     return spans

@@ -13,12 +13,15 @@ from svit_datasets.publish.client_output import quiet_client
 from svit_datasets.publish.folder import BuiltFolder, check_bytes, check_text, open_folder, tells_photos
 from svit_datasets.publish.layout import CROISSANT, README
 from svit_datasets.publish.leaks import machine_places
-from svit_datasets.publish.origin import changed_sources
-from svit_datasets.publish.push_run import MAIN, Pushed, Run, Tell, Wanted, shorten
-from svit_datasets.publish.refusals import explain_refusal, has_secret
+from svit_datasets.publish.origin import changed_sources, has_source, is_edited
+from svit_datasets.publish.push_run import Run, Tell, Wanted
+from svit_datasets.publish.push_source import is_built, looks_like
+from svit_datasets.publish.pushed import MAIN, Pushed, shorten
+from svit_datasets.publish.refusals import check_revision, explain_refusal, has_secret
+from svit_datasets.publish.repository import is_pull, look
 from svit_datasets.publish.stated import RIGHTS
 from svit_datasets.publish.token_check import check_token
-from svit_datasets.retrying import PATIENT_SECONDS, retrying, root_of
+from svit_datasets.retrying import PATIENT_SECONDS, is_reached, retrying, root_of
 from svit_datasets.sizes import show_size
 
 WHY_RIGHTS = (
@@ -50,13 +53,14 @@ def push(
     Args:
         folder: The folder.
         repo_id: The repository, ``org/name``; it is made, private, where it is not there.
-        revision: Branch, or open pull request as ``refs/pr/N``; ``main`` by default.
+        revision: Branch, made from ``main`` where it is not there, or open pull request as ``refs/pr/N``; ``main`` by
+            default.
         create_pr: Whether to open a pull request instead of changing ``revision``.
         public: Whether a repository that is made is public.
         licence_ok: Whether photos may be sent: you have looked at their rights.
         dry_run: Whether to change nothing and only tell what would be done.
-        overwrite: Whether files of the repository with other content are replaced, and shards that would be loaded
-            with the new ones deleted.
+        overwrite: Whether files of the repository with other content are replaced, and shards that the new card does
+            not load deleted. A pull request and a new branch may do so in any case: ``main`` stays.
         stale_ok: Whether a folder may be sent whose source has changed since.
         commit_message: What the commits are called.
         tell: Takes lines on how it goes.
@@ -69,34 +73,50 @@ def push(
         InputError: The folder is damaged, is older than its source, or tells a path of this machine.
         OutputError: The Hub refuses, or cannot be reached.
     """
-    if create_pr and revision not in (None, MAIN):
-        raise UsageError(f"create_pr with revision={revision!r}: a pull request starts from main; pass one of the two")
+    _check_target(repo_id, revision, create_pr=create_pr)
+    if not is_built(Path(folder)) and (found := looks_like(folder)):
+        raise UsageError(found)
     opened = open_folder(folder)
     _show_rights(opened, licence_ok=licence_ok, tell=tell)
     message = commit_message or f"Push {len(opened.shards)} shards with svit-datasets {VERSION}"
-    wanted = Wanted(repo_id, revision or MAIN, create_pr, public, overwrite, message)
-    _check_name(repo_id)
+    wanted = Wanted(repo_id, MAIN if revision is None else revision, create_pr, public, overwrite, message)
     built = _checked(opened, stale_ok=stale_ok, tell=tell)
     with _explained(wanted), quiet_client():
         return Run(built, wanted, tell)(dry_run=dry_run)
 
 
-def check_access(repo_id: str, *, tell: Tell) -> None:
-    """Raise where a repository's name is none, or the token is missing, wrong or may only read.
+def check_access(repo_id: str, revision: str | None = None, *, create_pr: bool = False, tell: Tell) -> None:
+    """Raise where a name is none, the token is missing, wrong or may only read, or a pull request is not there.
 
     Args:
         repo_id: The repository.
+        revision: Branch or pull request.
+        create_pr: Whether a pull request is to be opened.
         tell: Takes a line where the Hub is asked again.
 
     Raises:
-        UsageError: The name is none.
+        UsageError: A name is none, or the pull request is not there.
         OutputError: The Hub refuses the token, or cannot be reached.
     """
     from huggingface_hub import HfApi
 
+    _check_target(repo_id, revision, create_pr=create_pr)
+    place, api = revision or MAIN, HfApi()
+    with _explained(Wanted(repo_id, place, create_pr, public=False, overwrite=False, message="")), quiet_client():
+        retrying(lambda: check_token(api), tell=tell, waits_seconds=PATIENT_SECONDS, is_again=is_reached)
+        if is_pull(place):
+            retrying(lambda: look(api, repo_id, place), tell=tell, waits_seconds=PATIENT_SECONDS)
+
+
+def _check_target(repo_id: str, revision: str | None, *, create_pr: bool) -> None:
+    """Raise ``UsageError`` where a repository or a revision is none, or a pull request cannot start from it."""
+    if create_pr and revision not in (None, MAIN):
+        raise UsageError(
+            f"--create-pr with --revision {revision}: a pull request starts from main; pass one of the two"
+        )
+    if revision is not None:
+        check_revision(revision)
     _check_name(repo_id)
-    with _explained(Wanted(repo_id, MAIN, create_pr=False, public=False, overwrite=False, message="")), quiet_client():
-        retrying(lambda: check_token(HfApi()), tell=tell, waits_seconds=PATIENT_SECONDS)
 
 
 def _check_name(repo_id: str) -> None:
@@ -120,6 +140,10 @@ def _checked(folder: BuiltFolder, *, stale_ok: bool, tell: Tell) -> BuiltFolder:
         )
     if changed:
         tell(f"its source changed since it was built: {shorten(changed)}; pushed as it is, by --stale-ok")
+    if not has_source(folder.path):
+        tell("its source is not here; not compared with it")
+    if is_edited(folder.path):
+        tell(f"{README} was edited since it was built; it is sent as it stands")
     places = machine_places(folder.path, folder.sources)
     total = sum(shard.size_bytes for shard in folder.shards)
     check_text(README, folder.card, places)

@@ -4,62 +4,37 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from svit_datasets.errors import UsageError
 from svit_datasets.publish.card import with_repo_id
 from svit_datasets.publish.folder import BuiltFolder
 from svit_datasets.publish.layout import CROISSANT, README
+from svit_datasets.publish.pushed import MAIN, Pushed, load_line, privacy, replaced_told, shorten
 from svit_datasets.publish.repository import (
     DELETED,
     KIND,
     NEW,
     REPLACED,
-    Item,
     Local,
     Plan,
     State,
     compare,
+    head,
+    is_pull,
     left_shards,
     look,
 )
 from svit_datasets.publish.sending import Committed, Progress, Target, send
 from svit_datasets.publish.token_check import check_token
-from svit_datasets.retrying import PATIENT_SECONDS, retrying
+from svit_datasets.retrying import PATIENT_SECONDS, is_reached, retrying
 from svit_datasets.sizes import show_size
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 Tell = Callable[[str], object]
-MAIN = "main"
-_SHOWN = 5
-
-
-class Pushed(NamedTuple):
-    """What a push did, or would do.
-
-    Attributes:
-        repo_id: The dataset repository.
-        url: Its address.
-        revision: Where the files went.
-        private: Whether it is private.
-        items: What became of each file.
-        left_alone: Other files of the repository, which stay.
-        commit_url: Address of the last commit; None where nothing was committed.
-        pull_url: Address of the pull request that was opened, if one was.
-        load: The line of Python that loads it.
-    """
-
-    repo_id: str
-    url: str
-    revision: str
-    private: bool
-    items: tuple[Item, ...]
-    left_alone: tuple[str, ...]
-    commit_url: str | None
-    pull_url: str | None
-    load: str
+Answer = TypeVar("Answer")
 
 
 class Wanted(NamedTuple):
@@ -100,20 +75,30 @@ class Run:
 
     def __call__(self, *, dry_run: bool) -> Pushed:
         """Push, or find out what a push would do; errors are those of the client."""
-        retrying(lambda: check_token(self.api), tell=self.tell, waits_seconds=PATIENT_SECONDS)
+        self._ask(lambda: check_token(self.api), is_again=is_reached)
         state, plan = self._look()
+        if self.wanted.public and state.exists and state.private:
+            self.tell(f"{self.wanted.repo_id} is there already and stays private; its settings page makes it public")
         if dry_run:
+            self._say_changes(plan)
+            self._say_would(state, plan)
             return self._pushed(state, plan, None)
         if not plan.paths(NEW, REPLACED, DELETED):
-            self.tell(f"nothing to send: all {len(plan.items):,} files are there")
+            self._end_early(state, plan)
             return self._pushed(state, plan, None)
         if not state.exists or not state.has_revision:
             self._make(state)
             state, plan = self._look()
-        self._warn(state, plan)
-        target = Target(
-            self.wanted.repo_id, self.wanted.revision, state.commit, self.wanted.create_pr, self.wanted.message
-        )
+        self._say_changes(plan)
+        self._say_sending(state, plan)
+        return self._send(state, plan)
+
+    def _ask(self, act: Callable[[], Answer], is_again: Callable[[Exception], bool] = lambda _: True) -> Answer:
+        return retrying(act, tell=self.tell, waits_seconds=PATIENT_SECONDS, is_again=is_again)
+
+    def _send(self, state: State, plan: Plan) -> Pushed:
+        wanted = self.wanted
+        target = Target(wanted.repo_id, wanted.revision, state.commit, wanted.create_pr, wanted.message)
         progress = Progress([self.files[path] for path in plan.paths(NEW, REPLACED)], self.tell)
         try:
             done = send(self.api, target, self.files, plan, progress)
@@ -124,60 +109,80 @@ class Run:
                 "command again, what is there is not sent again"
             )
             raise
-        return self._pushed(state, plan, done)
+        return self._pushed(state, plan, done, None if progress.found is None else tuple(progress.found))
 
     def _look(self) -> tuple[State, Plan]:
         """Return the repository and the plan; raise ``UsageError`` where other content is in the way."""
-        state = retrying(
-            lambda: look(self.api, self.wanted.repo_id, self.wanted.revision),
-            tell=self.tell,
-            waits_seconds=PATIENT_SECONDS,
-        )
-        plan = compare(list(self.files.values()), state.files, self.folder.stated.patterns)
-        self._refuse_other(plan)
-        return state, plan
-
-    def _refuse_other(self, plan: Plan) -> None:
+        wanted, patterns = self.wanted, self.folder.stated.patterns
+        state = self._ask(lambda: look(self.api, wanted.repo_id, wanted.revision))
+        files = list(self.files.values())
+        plan = compare(files, state.files, patterns, is_thorough=wanted.overwrite)
         others = plan.paths(REPLACED, DELETED)
-        if not others or self.wanted.overwrite:
-            return
-        raise UsageError(
-            f"{self.wanted.repo_id}: has other content: {shorten(others)}; pass --overwrite to replace it and to "
-            "delete shards that would be loaded with the new ones, or name another repository or --revision"
-        )
+        if not others or wanted.overwrite:
+            return state, plan
+        if not self._loses_nothing(state):
+            raise other_content(wanted, others)
+        return state, compare(files, state.files, patterns, is_thorough=True)
+
+    def _loses_nothing(self, state: State) -> bool:
+        """Tell whether what is there stays all the same: in ``main``, behind a pull request or a branch made of it."""
+        wanted = self.wanted
+        if wanted.create_pr or not state.has_revision:
+            return True
+        return wanted.revision != MAIN and state.commit == self._ask(lambda: head(self.api, wanted.repo_id))
 
     def _make(self, state: State) -> None:
-        wanted = self.wanted
+        wanted, api = self.wanted, self.api
         if not state.exists:
             private = not wanted.public
-            retrying(
-                lambda: self.api.create_repo(wanted.repo_id, private=private, repo_type=KIND, exist_ok=True),
-                tell=self.tell,
-                waits_seconds=PATIENT_SECONDS,
-            )
+            self._ask(lambda: api.create_repo(wanted.repo_id, private=private, repo_type=KIND, exist_ok=True))
             self.tell(f"made {wanted.repo_id}, {privacy(private)}")
-        if wanted.revision != MAIN and not wanted.revision.startswith("refs/"):
-            retrying(
-                lambda: self.api.create_branch(wanted.repo_id, branch=wanted.revision, repo_type=KIND, exist_ok=True),
-                tell=self.tell,
-                waits_seconds=PATIENT_SECONDS,
-            )
-            self.tell(f"made the branch {wanted.revision}")
+        if wanted.revision != MAIN and not is_pull(wanted.revision):
+            self._ask(lambda: api.create_branch(wanted.repo_id, branch=wanted.revision, repo_type=KIND, exist_ok=True))
+            self.tell(f"made the branch {wanted.revision} from main")
 
-    def _warn(self, state: State, plan: Plan) -> None:
+    def _end_early(self, state: State, plan: Plan) -> None:
+        """Make the branch, if it is not there; no file is to be sent."""
+        if not state.has_revision:
+            self._make(state)
+        more = "; no pull request was opened" if self.wanted.create_pr else ""
+        self.tell(f"nothing to send: all {len(self.files):,} files are there{more}")
+        self._say_left(plan)
+
+    def _say_changes(self, plan: Plan) -> None:
+        told, wanted = replaced_told(plan), self.wanted
+        if told and wanted.create_pr:
+            self.tell(f"the pull request {told}; nothing changes before it is merged")
+        elif told and not wanted.overwrite:
+            self.tell(f"the branch {wanted.revision}, made from main, {told}; main stays as it is")
+        elif told:
+            self.tell(f"--overwrite {told}")
+
+    def _say_would(self, state: State, plan: Plan) -> None:
+        wanted = self.wanted
+        if not state.exists:
+            self.tell(f"would make {wanted.repo_id}, {privacy(not wanted.public)}")
+        if wanted.revision != MAIN and not (state.exists and state.has_revision):
+            self.tell(f"would make the branch {wanted.revision} from main")
+        if wanted.create_pr:
+            is_any = plan.paths(NEW, REPLACED, DELETED)
+            self.tell(f"would open {'a pull request' if is_any else 'no pull request: all files are there'}")
+        self._say_left(plan)
+
+    def _say_left(self, plan: Plan) -> None:
+        if left := left_shards(plan):
+            self.tell(f"shards that the new card does not load stay: {shorten(left)}; --overwrite deletes them")
+
+    def _say_sending(self, state: State, plan: Plan) -> None:
         if not state.private:
             self.tell(f"NOTE: {self.wanted.repo_id} is PUBLIC: anyone can read what is sent now")
-        elif self.wanted.public:
-            self.tell(f"{self.wanted.repo_id} is there already and stays private; its settings page makes it public")
-        left = left_shards(plan)
-        if left:
-            self.tell(f"shards that the new card does not load stay: {shorten(left)}")
+        self._say_left(plan)
         sent = plan.paths(NEW, REPLACED)
         there = len(plan.items) - len(sent) - len(plan.paths(DELETED))
         size = show_size(plan.size_bytes(NEW, REPLACED))
         self.tell(f"to send: {len(sent):,} files, {size}; there already: {there:,}")
 
-    def _pushed(self, state: State, plan: Plan, done: Committed | None) -> Pushed:
+    def _pushed(self, state: State, plan: Plan, done: Committed | None, found: tuple[str, ...] | None = ()) -> Pushed:
         wanted = self.wanted
         revision = done.revision if done else wanted.revision
         private = state.private if state.exists else not wanted.public
@@ -187,6 +192,7 @@ class Run:
             revision,
             private,
             plan.items,
+            found,
             plan.left_alone,
             done.commit_url if done else None,
             done.pull_url if done else None,
@@ -194,37 +200,24 @@ class Run:
         )
 
 
+def other_content(wanted: Wanted, others: Sequence[str]) -> UsageError:
+    """Return the error for content that is in the way.
+
+    >>> wanted = Wanted("org/svit", "v1", create_pr=False, public=False, overwrite=False, message="")
+    >>> print(other_content(wanted, ["README.md"]))
+    org/svit: has other content: README.md; pass --overwrite to replace it and to delete shards that the new card does \
+not load, or name a new branch with --revision, or another repository
+    """
+    pull = "open a pull request with --create-pr, " if wanted.revision == MAIN else ""
+    return UsageError(
+        f"{wanted.repo_id}: has other content: {shorten(others)}; pass --overwrite to replace it and to delete shards "
+        f"that the new card does not load, or {pull}{'or ' * bool(pull)}name a new branch with --revision, or another "
+        "repository"
+    )
+
+
 def to_send(folder: BuiltFolder, repo_id: str) -> Sequence[Local]:
     """Return the files of a folder as they are sent: the card with the repository's name in it."""
     shards = [Local(s.path, s.size_bytes, s.sha256, folder.path / s.path) for s in folder.shards]
     texts = {CROISSANT: folder.croissant, README: with_repo_id(folder.card, repo_id).encode()}
     return [*shards, *(Local(p, len(c), hashlib.sha256(c).hexdigest(), c) for p, c in texts.items())]
-
-
-def load_line(repo_id: str, config: str, revision: str) -> str:
-    """Return the line of Python that loads what was pushed.
-
-    >>> load_line("org/svit", "referring", "main"), load_line("org/svit", "detail", "refs/pr/1")
-    ('load_dataset("org/svit", "referring")', 'load_dataset("org/svit", "detail", revision="refs/pr/1")')
-    """
-    more = "" if revision == MAIN else f', revision="{revision}"'
-    return f'load_dataset("{repo_id}", "{config}"{more})'
-
-
-def privacy(private: bool) -> str:
-    """Return what a repository is.
-
-    >>> privacy(True)
-    'private'
-    """
-    return "private" if private else "PUBLIC"
-
-
-def shorten(names: Sequence[str]) -> str:
-    """Return some names, the first five if there are more.
-
-    >>> shorten("abc"), shorten("abcdefg")
-    ('a, b, c', 'a, b, c, d, e and 2 more')
-    """
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 HIDDEN = "hf_***"
 _TOKEN = re.compile(r"hf_[A-Za-z0-9_\-]{4,}")
 _BEARER = re.compile(r"(Bearer\s+)[^\s'\"]+")
+_PULL, _COMMIT = re.compile(r"refs/pr/[0-9]+"), re.compile(r"[0-9a-f]{40}")
+# what `git check-ref-format --branch` takes
+_BRANCH = re.compile(
+    r"(?!-)(?!.*(?:\.\.|@\{|//|/\.|\.lock(?:/|$)))(?![./])[^\x00-\x20\x7f~^:?*\[\\]*[^\x00-\x20\x7f~^:?*\[\\./]"
+)
 _SIGNED = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]*")
 
 
@@ -46,6 +51,31 @@ def settings_page() -> str:
     return f"{constants.ENDPOINT}/settings/tokens"
 
 
+def check_revision(revision: str) -> None:
+    """Raise ``UsageError`` where nothing can be pushed to what a text names: git allows no such branch.
+
+    >>> check_revision("v1.0"), check_revision("refs/pr/3")
+    (None, None)
+    >>> check_revision("my branch")
+    Traceback (most recent call last):
+    svit_datasets.errors.UsageError: --revision 'my branch': git allows no branch of this name; use letters, digits, \
+'.', '-' and '_'
+    """
+    if revision.startswith("refs/") and not _PULL.fullmatch(revision):
+        raise UsageError(f"--revision {revision!r}: name a branch by its name alone, or a pull request as refs/pr/N")
+    if _COMMIT.fullmatch(revision):
+        raise UsageError(f"--revision {revision!r}: is a commit, to which nothing can be added; name a branch")
+    if not _BRANCH.fullmatch(revision) or revision in ("@", "HEAD"):
+        allowed = "use letters, digits, '.', '-' and '_'"
+        raise UsageError(f"--revision {revision!r}: git allows no branch of this name; {allowed}")
+
+
+def no_such_pull(repo_id: str, revision: str) -> UsageError:
+    """Return the error for a pull request that is not there."""
+    mend = "name one that is open as refs/pr/N, or open one with --create-pr"
+    return UsageError(f"{repo_id}: has no pull request {revision}; {mend}")
+
+
 def explain_refusal(error: Exception, repo_id: str, revision: str) -> SvitError | None:
     """Return what to do about an error of ``huggingface_hub`` while something was sent.
 
@@ -57,6 +87,7 @@ def explain_refusal(error: Exception, repo_id: str, revision: str) -> SvitError 
     Returns:
         The error to raise; None where it is no matter of the Hub.
     """
+    from huggingface_hub import constants
     from huggingface_hub.utils import HFValidationError, RevisionNotFoundError
 
     status = status_of(error)
@@ -68,6 +99,8 @@ def explain_refusal(error: Exception, repo_id: str, revision: str) -> SvitError 
         told = _server_message(error)
         advice = _by_status(repo_id).get(status, "try again later; what is there is not sent again")
         return OutputError(f"{repo_id}: the Hub answered {status}{told}: {advice}")
+    if constants.HF_HUB_OFFLINE and is_of_client(error):
+        return OutputError(f"{repo_id}: cannot be reached, since HF_HUB_OFFLINE is set; unset it and push again")
     if isinstance(error, ValueError) and "metadata" in str(error).lower():
         faults = redact(" ".join(str(error).split()))
         return OutputError(f"{repo_id}: the Hub refuses the YAML of README.md ({faults}); mend it and push again")

@@ -10,6 +10,7 @@ from msgspec import Struct
 from svit_datasets.columns import Column
 from svit_datasets.configs import CONFIGS
 from svit_datasets.publish.layout import SPLITS
+from svit_datasets.publish.naming import Naming
 
 
 class Counts(Struct, frozen=True):
@@ -91,6 +92,11 @@ class Config(NamedTuple):
         """Whether the photos' bytes are in the rows."""
         return any(column.name == "image" for column in self.columns)
 
+    @property
+    def has_boxes(self) -> bool:
+        """Whether it has a column with marked objects and their boxes."""
+        return any(column.name == "objects" for column in self.columns)
+
 
 class Release(NamedTuple):
     """A published folder.
@@ -99,16 +105,25 @@ class Release(NamedTuple):
         configs: Its configurations, in the order of ``configs.CONFIGS``.
         shards: Its shards, by configuration, split and number.
         images: How many different images it is about, by split.
+        naming: What it is called, and its licence.
+        has_known_images: Whether any image has an id of Visual Genome's.
     """
 
     configs: tuple[Config, ...]
     shards: tuple[Shard, ...]
     images: dict[str, int]
+    naming: Naming = Naming()
+    has_known_images: bool = True
 
     @property
     def has_photos(self) -> bool:
         """Whether photos' bytes are in it."""
         return any(config.has_photos for config in self.configs)
+
+    @property
+    def is_of_visual_genome(self) -> bool:
+        """Whether its photos are Visual Genome's: SVIT's are, those of another dataset by their ids."""
+        return self.naming.is_svit or self.has_known_images
 
     @property
     def counts(self) -> Counts:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from svit_datasets.publish.layout import CROISSANT, README, parse_shard
+from svit_datasets.publish.refusals import no_such_pull
 from svit_datasets.publish.stated import Pattern
 
 if TYPE_CHECKING:
@@ -136,13 +137,16 @@ def is_same(local: Local, remote: Remote) -> bool:
     return git_digest(content) == remote.blob_id
 
 
-def compare(files: Sequence[Local], remote: Mapping[str, Remote], patterns: Iterable[Pattern]) -> Plan:
+def compare(
+    files: Sequence[Local], remote: Mapping[str, Remote], patterns: Iterable[Pattern], *, is_thorough: bool = False
+) -> Plan:
     """Return what a push does; shards that would be loaded with the new ones and are none of them are deleted.
 
     Args:
         files: The files to send.
         remote: The files that are there.
         patterns: The files that the new card names.
+        is_thorough: Whether shards that the new card does not load are deleted too.
 
     Returns:
         What becomes of each.
@@ -157,7 +161,11 @@ def compare(files: Sequence[Local], remote: Mapping[str, Remote], patterns: Iter
     patterns = tuple(patterns)
     items = [Item(file.path, file.size_bytes, _state(file, remote.get(file.path))) for file in files]
     others = sorted(set(remote) - {file.path for file in files})
-    stale = [path for path in others if any(pattern.names(path) for pattern in patterns)]
+    stale = [
+        path
+        for path in others
+        if any(pattern.names(path) for pattern in patterns) or (is_thorough and parse_shard(path) is not None)
+    ]
     items += [Item(path, 0, DELETED) for path in stale]
     return Plan(tuple(items), tuple(path for path in others if path not in [*stale, *_OF_THE_HUB]))
 
@@ -183,10 +191,13 @@ def look(api: HfApi, repo_id: str, revision: str) -> State:
     Args:
         api: The client.
         repo_id: The dataset repository.
-        revision: The branch or pull request; where it is not there, the files are those of ``main``.
+        revision: The branch or pull request; where a branch is not there, the files are those of ``main``.
 
     Returns:
         Its state.
+
+    Raises:
+        UsageError: The pull request is not there.
     """
     from huggingface_hub.utils import RepositoryNotFoundError, RevisionNotFoundError
 
@@ -194,12 +205,30 @@ def look(api: HfApi, repo_id: str, revision: str) -> State:
     try:
         info = api.repo_info(repo_id, repo_type=KIND, revision=revision)
     except RepositoryNotFoundError:
+        if is_pull(revision):
+            raise no_such_pull(repo_id, revision) from None
         return State(False, False, True, None, {})
     except RevisionNotFoundError:
+        if is_pull(revision):
+            raise no_such_pull(repo_id, revision) from None
         has_revision = False
         info = api.repo_info(repo_id, repo_type=KIND)
     files = _files(api, repo_id, str(info.sha))
     return State(True, has_revision, bool(info.private), info.sha, files)
+
+
+def is_pull(revision: str) -> bool:
+    """Tell whether a revision is a pull request.
+
+    >>> is_pull("refs/pr/1"), is_pull("main")
+    (True, False)
+    """
+    return revision.startswith("refs/")
+
+
+def head(api: HfApi, repo_id: str) -> str:
+    """Return the last commit of ``main``."""
+    return str(api.repo_info(repo_id, repo_type=KIND).sha)
 
 
 def _files(api: HfApi, repo_id: str, commit: str) -> dict[str, Remote]:

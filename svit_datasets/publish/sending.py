@@ -7,7 +7,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from svit_datasets.errors import OutputError
+from svit_datasets.errors import InputError, OutputError
 from svit_datasets.hub import status_of
 from svit_datasets.publish.repository import DELETED, KIND, NEW, REPLACED, Local, Plan, is_last, is_same, look
 from svit_datasets.retrying import PATIENT_SECONDS, is_passing, retrying, root_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 COMMIT_FILES = 50
 _CHANGED_MEANWHILE = 412
+_HOW = {True: "sent", False: "at the Hub:", None: "at the Hub now:"}
 _NOT_DONE = (429, 503)  # after these, the Hub has done nothing
 
 
@@ -59,26 +60,34 @@ class Progress:
     Args:
         wanted: What is to be sent.
         tell: Takes a line for each large file.
+
+    Attributes:
+        count: How many files are at the Hub.
+        found: Those that it had already; None where the client does not tell.
     """
 
     def __init__(self, wanted: Sequence[Local], tell: Callable[[str], object]) -> None:
         self.tell = tell
+        self.found: list[str] | None = []
         self.count = self._done_bytes = 0
         self._total_bytes = sum(file.size_bytes for file in wanted if not is_last(file.path))
 
-    def add(self, file: Local, *, is_sent: bool) -> None:
-        """Count a file that was sent, or that the Hub had already, as far as the client tells.
+    def add(self, file: Local, *, is_sent: bool | None) -> None:
+        """Count a file that was sent, or that the Hub had already; None where the client does not tell which.
 
         >>> files = [Local("data/a", 480_000_000, "", b""), Local("data/b", 10**9, "", b"")]
         >>> Progress(files, print).add(files[0], is_sent=True)
         sent data/a, 480 MB (480 MB of 1.5 GB)
         """
         self.count += 1
+        if is_sent is None:
+            self.found = None
+        elif not is_sent and self.found is not None:
+            self.found.append(file.path)
         self._done_bytes += file.size_bytes
         done, total = show_size(self._done_bytes), show_size(self._total_bytes)
-        self.tell(
-            f"{'sent' if is_sent else 'at the Hub:'} {file.path}, {show_size(file.size_bytes)} ({done} of {total})"
-        )
+        how = _HOW[is_sent]
+        self.tell(f"{how} {file.path}, {show_size(file.size_bytes)} ({done} of {total})")
 
 
 def send(api: HfApi, target: Target, files: Mapping[str, Local], plan: Plan, progress: Progress) -> Committed:
@@ -105,7 +114,7 @@ def send(api: HfApi, target: Target, files: Mapping[str, Local], plan: Plan, pro
             retrying(
                 partial(_upload, api, target, operations[file.path]), tell=progress.tell, waits_seconds=PATIENT_SECONDS
             )
-            progress.add(file, is_sent=operations[file.path].is_opened)
+            progress.add(file, is_sent=operations[file.path].is_opened or (None if _is_xet() else False))
     deleted = plan.paths(DELETED)
     is_first = not deleted and not plan.paths(REPLACED)
     groups = list(batches(wanted, COMMIT_FILES if is_first else len(wanted))) or [[]]
@@ -137,11 +146,24 @@ def _addition(file: Local) -> Any:
         is_opened = False
 
         def as_file(self, with_tqdm: bool = False) -> Any:
-            self.is_opened = True  # the client opens a file only to send it; by Xet it sends without telling
+            self.is_opened = True  # the client opens a file only to send it; by Xet it does not open it here
             return super().as_file(with_tqdm)
 
     content = file.content if isinstance(file.content, bytes) else str(file.content)
-    return Addition(path_in_repo=file.path, path_or_fileobj=content)
+    addition = Addition(path_in_repo=file.path, path_or_fileobj=content)
+    if addition.upload_info.sha256.hex() != file.sha256:  # the client reads the file once more, which may differ now
+        raise InputError(f"{file.path}: changed since it was looked through; build the folder again; nothing was sent")
+    return addition
+
+
+def _is_xet() -> bool:
+    """Tell whether the client may send by Xet, which leaves out what the Hub has and does not say so."""
+    from importlib.util import find_spec
+
+    from huggingface_hub import constants
+
+    is_off = getattr(constants, "HF_HUB_DISABLE_XET", True)  # older clients know no Xet
+    return not is_off and find_spec("hf_xet") is not None
 
 
 def _upload(api: HfApi, target: Target, operation: Any) -> None:

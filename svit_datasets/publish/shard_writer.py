@@ -39,7 +39,7 @@ def write_shards(job: Job) -> Done:
     name = str(job.recipe.output)
     try:
         with ExitStack() as stack:
-            configs = [c for c in job.recipe.configs if job.recipe.index_of(c.name, job.span.split).exists()]
+            configs = [c for c in job.recipe.configs if c.name in job.span.configs]
             shards = [ShardFile(job.recipe, config, job.span, stack) for config in configs]
             rows = _RowMaker(job, shards)
             for ids in rows.groups():
@@ -107,6 +107,11 @@ class _RowMaker:
         if row.data is not None and len(row.data) != planned:
             found = f"{row.path}: {len(row.data)} bytes, {planned} when the build began"
             raise input_error(finding("input-changed", found, file=str(self._recipe.root)))
+
+
+def forget_images() -> None:
+    """Close what this process holds open of the images: another build may read others under the same names."""
+    _open_joiner.cache_clear()
 
 
 @lru_cache(maxsize=1)

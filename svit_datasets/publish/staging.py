@@ -78,7 +78,8 @@ class Staging:
         return None
 
     def clear(self) -> None:
-        """Remove everything but the lock."""
+        """Remove all but the lock, the plan first: what a killed removal leaves is no build to go on with."""
+        self._forget_plan()
         for entry in self.path.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
@@ -113,9 +114,18 @@ class Staging:
             file.flush()
             os.fsync(file.fileno())
 
-    def become(self, target: Path) -> None:
-        """Give the output its name, in place of what is there, and remove the rest."""
+    def _forget_plan(self) -> None:
+        for name in (_PLAN, _JOURNAL):
+            (self.path / name).unlink(missing_ok=True)
+
+    def become(self, target: Path, *, overwrite: bool) -> None:
+        """Give the output its name, in place of what is there, and remove the rest.
+
+        Raises:
+            UsageError: A folder that must not be replaced has appeared there meanwhile.
+        """
         target = target.resolve()
+        _refuse_existing(target, overwrite=overwrite)
         if target.exists():
             target.replace(self.path / _BEFORE)
         try:
@@ -123,6 +133,7 @@ class Staging:
         except OSError:
             self.restore(target)
             raise
+        self._forget_plan()
         shutil.rmtree(self.path, ignore_errors=True)  # the output has its name; what stays here is rubbish
 
     def restore(self, target: Path) -> bool:
@@ -135,6 +146,7 @@ class Staging:
 
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
+        self._forget_plan()
         shutil.rmtree(self.path)
 
 

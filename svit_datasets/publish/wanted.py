@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, find_config, task_of_config
-from svit_datasets.errors import InputError
+from svit_datasets.errors import InputError, UsageError
 from svit_datasets.publish.layout import CROISSANT, README, parse_shard
 
 _IMAGES = ("raw/images.zip", "raw/images2.zip")
@@ -69,11 +70,23 @@ def choose_files(
     >>> [file.path for file in choose_files(files, ["referring"], with_images=False, repo_id="org/svit")]
     ['data/referring_qa.json', 'raw/annotations/vg/image_data.json']
     """
-    asked = list(dict.fromkeys(find_config(name) for name in configs))
     by_path = {file.path: file for file in files}
+    there = {shard.config for path in by_path if (shard := parse_shard(path))}
+    known = [name for name in CONFIGS if name in there] or CONFIGS
+    asked = list(dict.fromkeys(_config(name, known) for name in configs))
     choose = _of_published if is_published(files) else _of_native
     chosen = choose(list(by_path), asked, with_images=with_images, repo_id=repo_id)
     return [by_path[path] for path in sorted(chosen)]
+
+
+def _config(name: str, known: Sequence[str]) -> str:
+    """Return the configuration that a name means; one that is there is suggested for one that is none."""
+    try:
+        return find_config(name)
+    except UsageError as error:
+        close = get_close_matches(name.lower(), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"no configuration {name!r}; there are {', '.join(known)}{hint}") from error
 
 
 def _of_published(paths: list[str], asked: list[str], *, with_images: bool, repo_id: str) -> set[str]:
@@ -84,7 +97,9 @@ def _of_published(paths: list[str], asked: list[str], *, with_images: bool, repo
             there.setdefault(shard.config, set()).add(path)
     missing = [config for config in asked if config not in there]
     if missing:
-        raise InputError(f"{repo_id}: has no {', '.join(missing)}; there are {', '.join(sorted(there))}")
+        raise InputError(
+            f"{repo_id}: has no {', '.join(missing)}; there are {', '.join(name for name in CONFIGS if name in there)}"
+        )
     configs = {*(asked or there), *((IMAGES_CONFIG,) if with_images else ())}
     if not with_images and asked != [IMAGES_CONFIG]:
         configs.discard(IMAGES_CONFIG)

@@ -1,0 +1,163 @@
+"""What a review found broken: killed removals, a second build in a process, a folder that appears, paths in photos."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from build_sources import Source, digests, make_source
+
+from svit_datasets.errors import InputError, OutputError, UsageError
+from svit_datasets.publish import build_run, staging
+from svit_datasets.publish.build import build
+from svit_datasets.publish.leaks import ByteSearch
+from svit_datasets.publish.origin import changed_sources
+from svit_datasets.publish.repository import Local
+from svit_datasets.publish.sending import _addition
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return make_source(tmp_path / "svit")
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: no handler of ours takes it for a fault."""
+
+
+def test_a_removal_that_was_killed_leaves_no_build_to_go_on_with(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(source.root, tmp_path / "whole", max_shard_size="8kB")
+    target, calls = tmp_path / "hub", []
+    real = build_run.BuildRun._finish
+
+    def stop(*_: Any) -> Any:
+        raise OutputError("no room")
+
+    monkeypatch.setattr(build_run.BuildRun, "_finish", stop)
+    with pytest.raises(OutputError, match="no room"):
+        build(source.root, target, max_shard_size="8kB")
+    monkeypatch.setattr(build_run.BuildRun, "_finish", real)
+
+    def half(path: Path, **_: Any) -> None:
+        calls.append(path)
+        for name in ("referring-train.npy", "referring.raw"):
+            (path / name).unlink(missing_ok=True)
+        raise Killed
+
+    monkeypatch.setattr(staging.shutil, "rmtree", half)
+    with pytest.raises(Killed):
+        build(source.root, target, max_shard_size="9kB")  # other options: what is there is removed
+    assert calls
+    monkeypatch.undo()
+    build(source.root, target, max_shard_size="8kB")
+    assert digests(target) == digests(tmp_path / "whole")
+
+
+def test_a_second_build_in_one_process_reads_its_own_images(source: Source, tmp_path: Path) -> None:
+    sizes = source.root / "raw" / "image_data.json"
+    ids = sorted({r["image_id"] for r in source.records["detail"]})
+
+    def write(coco: int) -> None:
+        entries = [{"image_id": i, "width": 48, "height": 48, "coco_id": i + coco} for i in ids]
+        sizes.write_text(json.dumps(entries))
+
+    found = []
+    for coco in (0, 1000):
+        write(coco)
+        built = build(source.root, tmp_path / "hub", configs="detail", images="none", overwrite=True)
+        found.append(built.release.configs[0].example["coco_id"])
+    assert found == [ids[0], ids[0] + 1000]
+
+
+def test_a_zip_that_was_replaced_is_read_anew(source: Source, tmp_path: Path) -> None:
+    raw = source.root / "raw"
+    for folder in ("VG_100K", "VG_100K_2"):
+        if (raw / folder).is_dir():
+            name = "images" if folder == "VG_100K" else "images2"
+            shutil.make_archive(str(tmp_path / name), "zip", raw, folder)
+            shutil.rmtree(raw / folder)
+            shutil.copy(tmp_path / f"{name}.zip", raw)
+    build(source.root, tmp_path / "hub")
+    archive = next(raw.glob("images*.zip"))
+    shutil.unpack_archive(archive, tmp_path / "unpacked")
+    for photo in (tmp_path / "unpacked").rglob("*.jpg"):
+        photo.write_bytes(photo.read_bytes() + b"more")
+    shutil.make_archive(str(archive.with_suffix("")), "zip", tmp_path / "unpacked")
+    again = build(source.root, tmp_path / "hub", overwrite=True)
+    assert again.release.counts.photo_bytes > build_bytes(source)
+
+
+def build_bytes(source: Source) -> int:
+    return sum(len(source.photos[r["image_id"]]) for records in source.records.values() for r in records)
+
+
+def test_a_folder_that_appears_meanwhile_stays(source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, real = tmp_path / "hub", build_run.BuildRun._write
+
+    def meanwhile(run: Any, *given: Any) -> None:
+        real(run, *given)
+        target.mkdir()
+        (target / "thesis.txt").write_text("mine")
+
+    monkeypatch.setattr(build_run.BuildRun, "_write", meanwhile)
+    with pytest.raises(UsageError, match=r"hub: exists already; name another folder or pass --overwrite$"):
+        build(source.root, target)
+    assert (target / "thesis.txt").read_text() == "mine"
+
+
+def test_a_photo_replaced_in_place_is_a_changed_source(source: Source, tmp_path: Path) -> None:
+    build(source.root, tmp_path / "hub", configs="detail")
+    assert changed_sources(tmp_path / "hub") == []
+    photo = next(source.root.rglob("*.jpg"))
+    data = bytearray(photo.read_bytes())
+    data[-1] ^= 1
+    photo.write_bytes(data)
+    os.utime(photo, ns=(1, 1))
+    assert changed_sources(tmp_path / "hub") == [str(photo.parent)]
+
+
+@pytest.mark.parametrize(
+    ("places", "data", "found"),
+    [
+        (("/den",), b"edited at /den/private/x.jpg\0", "/den"),
+        (("/den",), b"\xff/den\0/den/\0 and /den/x", None),
+        (("/Users/ann",), "C \u00e9 /Users/ann/x".encode("utf-16-le"), "/Users/ann"),
+        (("/den",), "/den/x".encode("utf-16-le"), "/den"),
+        (("/den",), "/dens/x".encode("utf-16-le"), None),
+    ],
+)
+@pytest.mark.parametrize("each", [1, 3, 1000])
+def test_paths_in_photos_are_found(places: tuple[str, ...], data: bytes, found: str | None, each: int) -> None:
+    search = ByteSearch(places)
+    for i in range(0, len(data), each):
+        search.feed(data[i : i + each])
+    assert search.close() == found
+
+
+def test_a_missing_index_is_no_missing_configuration(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = build_run.BuildRun._write
+
+    def lose(run: Any, *given: Any) -> None:
+        run.recipe.index_of("referring", "train").unlink()
+        real(run, *given)
+
+    monkeypatch.setattr(build_run.BuildRun, "_write", lose)
+    with pytest.raises((OutputError, InputError), match="no such file"):
+        build(source.root, tmp_path / "hub")
+    assert not (tmp_path / "hub").exists()
+
+
+def test_a_shard_that_changes_between_the_look_and_the_sending_is_not_sent(tmp_path: Path) -> None:
+    shard = tmp_path / "train-00000-of-00001.parquet"
+    shard.write_bytes(b"another content")
+    told = "changed since it was looked through; build the folder again; nothing was sent"
+    with pytest.raises(InputError, match=f"^data/detail/{shard.name}: {told}$"):
+        _addition(Local("data/detail/train-00000-of-00001.parquet", 15, "0" * 64, shard))
