@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from build_sources import Source, digests, make_source
+from helpers_cli import run
 
 from svit_datasets.errors import InputError, OutputError, UsageError
 from svit_datasets.publish import build_run, staging
@@ -161,3 +162,30 @@ def test_a_shard_that_changes_between_the_look_and_the_sending_is_not_sent(tmp_p
     told = "changed since it was looked through; build the folder again; nothing was sent"
     with pytest.raises(InputError, match=f"^data/detail/{shard.name}: {told}$"):
         _addition(Local("data/detail/train-00000-of-00001.parquet", 15, "0" * 64, shard))
+
+
+def test_the_card_tells_what_was_left_out(source: Source, tmp_path: Path) -> None:
+    native = source.root / "data" / "detail_description.json"
+    native.write_text(json.dumps([*json.loads(native.read_text()), {"image_id": "x", "conversations": []}]))
+    next(source.root.rglob("*.jpg")).unlink()
+    build(source.root, tmp_path / "hub", on_error="skip", on_missing_image="drop")
+    card = (tmp_path / "hub" / "README.md").read_text("utf-8")
+    assert "\n* 1 record of the source could not be read and is left out.\n" in card
+    assert "\n* 1 image is left out with all rows: the photo was missing or could not be decoded.\n" in card
+    build(make_source(tmp_path / "whole").root, tmp_path / "other")
+    assert "left out" not in (tmp_path / "other" / "README.md").read_text("utf-8")
+
+
+def test_a_card_of_images_without_photos_claims_none(source: Source, tmp_path: Path) -> None:
+    build(source.root, tmp_path / "hub", configs="images", images="none")
+    card = (tmp_path / "hub" / "README.md").read_text("utf-8")
+    assert f"This repository holds the sizes, links and ids of {len(source.photos)} images, without text." in card
+    assert "The images' sizes, links and ids, without text and photos." in card
+    assert "holds the photos" not in card
+
+
+def test_a_configuration_without_rows_is_told(source: Source, tmp_path: Path) -> None:
+    (source.root / "data" / "detail_description.json").write_text("[]")
+    ran = run("build", source.root, "-o", tmp_path / "hub")
+    assert (ran.code, "\nno rows, so not written: detail\n" in f"\n{ran.err}") == (0, True)
+    assert not (tmp_path / "hub" / "data" / "detail").exists()

@@ -107,6 +107,9 @@ def close(built: Built) -> None:
     ):
         if count:
             say(f"{counted(count, noun)} {one if count == 1 else several}")
+    empty = sorted(set(report.options["configs"]) - {config.name for config in built.release.configs})
+    if empty:
+        say(f"no rows, so not written: {', '.join(empty)}")
     if built.absent:
         say(f"not in the source: {', '.join(built.absent)}")
     for config in built.release.configs:

@@ -28,7 +28,7 @@ from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.origin import write_origin
 from svit_datasets.publish.prepare import Limits, has_same_photos, prepare
 from svit_datasets.publish.recipe import Done, Job, Recipe
-from svit_datasets.publish.release import Release
+from svit_datasets.publish.release import LeftOut, Release
 from svit_datasets.publish.shard_writer import forget_images, write_shards
 from svit_datasets.publish.staging import Plan, Staging
 from svit_datasets.report import Report
@@ -146,6 +146,8 @@ class BuildRun:
             found, mend = "no rows: every photo is missing or cannot be decoded", "pass --on-missing-image null"
             where = str(self.recipe.root)
             raise input_error(finding(_EMPTY, found, file=where, expected="one photo at least", mend=mend))
+        left_out = LeftOut(self.made.counts["records_skipped"], sum(one.dropped for one in done))
+        release = release._replace(left_out=left_out)
         self.made.counts.update(
             rows_written=release.counts.rows,
             images_dropped=sum(one.dropped for one in done),

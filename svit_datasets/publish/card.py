@@ -16,6 +16,7 @@ from svit_datasets.columns import Column
 from svit_datasets.configs import IMAGES_CONFIG, task_of_config
 from svit_datasets.publish.card_text import (
     ABOUT,
+    ABOUT_UNPICTURED,
     column_row,
     counted,
     example_text,
@@ -64,7 +65,6 @@ _COUNTS = (
 )
 
 _KNOWN: Mapping[str, object] = {
-    "about": ABOUT,
     "counted": counted,
     "example_text": example_text,
     "known_broken": sorted(KNOWN_BROKEN_IDS),
@@ -120,6 +120,7 @@ def _computed(release: Release) -> dict[str, Any]:
     return {
         **_of_columns(release.configs),
         **_of_naming(release),
+        "about": {**ABOUT, **(ABOUT_UNPICTURED if not release.has_photos else {})},
         "boxed": main.has_boxes,
         "broken": sorted({image_id for shard in release.shards for image_id in shard.broken}),
         "captioned": _CAPTIONS in names,
@@ -130,6 +131,7 @@ def _computed(release: Release) -> dict[str, Any]:
         "has_known_broken": any(task_of_config(config.name) == KNOWN_BROKEN_TASK for config in release.configs),
         "image_count": sum(release.images.values()),
         "images": release.images,
+        "left_out": release.left_out,
         "main": main,
         "main_split": next(iter(main.splits)),
         "pictured": [config for config in release.configs if config.has_photos],

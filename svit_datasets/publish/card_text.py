@@ -15,6 +15,7 @@ import pyarrow as pa
 from svit_datasets.arrays import IMAGE_TYPE
 from svit_datasets.columns import Column
 
+ABOUT_UNPICTURED: Mapping[str, str] = {"images": "The images' sizes, links and ids, without text and photos."}
 ABOUT: Mapping[str, str] = {
     "conversation": "Conversations about the photo, each on a topic, of several question-answer pairs.",
     "complex_reasoning": "Questions whose answers need reasoning beyond what the photo shows.",

@@ -56,7 +56,7 @@ def prepare(recipe: Recipe, limits: Limits, add: Callable[[Finding], object], co
     """
     texts = {c.name: _survey(recipe, c, add, counts, limits.max_record_mb) for c in recipe.configs if c.has_text}
     with Images(recipe.image_roots, add=add) as images:
-        everything = None if texts else _ids(images.image_ids(with_files=recipe.photos != "none"))
+        everything = None if texts else _ids(images.image_ids())
         by_split = {
             split: _rows(recipe, split, texts, everything, images) for split in SPLITS if split in limits.splits
         }

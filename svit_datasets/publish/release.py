@@ -98,6 +98,18 @@ class Config(NamedTuple):
         return any(column.name == "objects" for column in self.columns)
 
 
+class LeftOut(NamedTuple):
+    """What a build left out, because it was told to go on.
+
+    Attributes:
+        records: Faulty records of the source.
+        images: Images whose photo is missing or cannot be decoded, with all their rows.
+    """
+
+    records: int = 0
+    images: int = 0
+
+
 class Release(NamedTuple):
     """A published folder.
 
@@ -107,6 +119,7 @@ class Release(NamedTuple):
         images: How many different images it is about, by split.
         naming: What it is called, and its licence.
         has_known_images: Whether any image has an id of Visual Genome's.
+        left_out: What of the source is not in it.
     """
 
     configs: tuple[Config, ...]
@@ -114,6 +127,7 @@ class Release(NamedTuple):
     images: dict[str, int]
     naming: Naming = Naming()
     has_known_images: bool = True
+    left_out: LeftOut = LeftOut()
 
     @property
     def has_photos(self) -> bool:
