@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from svit_datasets.hub import is_of_client, status_of
-from svit_datasets.publish.refusals import redact
+from svit_datasets.redaction import redact
 
 WAITS_SECONDS = (1, 2, 4, 8)
 PATIENT_SECONDS = (2, 4, 8, 16, 32)  # where much was sent already

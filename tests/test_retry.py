@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from svit_datasets.publish.refusals import has_secret, redact
+from svit_datasets.redaction import has_secret, redact
 from svit_datasets.retrying import PATIENT_SECONDS, is_reached, reason_of, retrying
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from svit_datasets.publish.refusals import redact
+from svit_datasets.redaction import redact
 
 
 class _Redacting(logging.Filter):

@@ -17,10 +17,11 @@ from svit_datasets.publish.origin import changed_sources, has_source, is_edited
 from svit_datasets.publish.push_run import Run, Tell, Wanted
 from svit_datasets.publish.push_source import is_built, looks_like
 from svit_datasets.publish.pushed import MAIN, Pushed, shorten
-from svit_datasets.publish.refusals import check_revision, explain_refusal, has_secret
+from svit_datasets.publish.refusals import check_revision, explain_refusal
 from svit_datasets.publish.repository import is_pull, look
 from svit_datasets.publish.stated import RIGHTS
 from svit_datasets.publish.token_check import check_token
+from svit_datasets.redaction import has_secret
 from svit_datasets.retrying import PATIENT_SECONDS, is_reached, retrying, root_of
 from svit_datasets.sizes import show_size
 
