@@ -52,6 +52,7 @@ not in the source: conversation
 complex_reasoning: train 6 rows, 90 pairs, \d+ kB
 referring: train 6 rows, 60 pairs, \d+ kB
 detail: train 6 rows, 6 pairs, \d+ kB
+no image is Visual Genome's, and the card speaks of SVIT: --title NAME for a dataset that is not
 build: wrote 18 shards, \d MB to out put/\u00fc; load_dataset\("out put/\u00fc", "complex_reasoning"\) reads it
 """
     lines = [line for line in ran.err.splitlines(keepends=True) if not line.startswith("pyarrow ")]

@@ -133,7 +133,7 @@ def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
     script.write_text(UNGUARDED)
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False, timeout=WAIT_SECONDS)
     assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1].startswith("svit_datasets.errors.OutputError: a process ended on its own: ")
+    assert "\nsvit_datasets.errors.OutputError: a process ended on its own: " in ran.stderr
 
 
 def test_nothing_to_do_starts_nothing() -> None:
