@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from build_held import children_of, expect_ended
+from engine_work import Work, work
 from helpers_cli import WAIT_SECONDS
 
-from svit_datasets.containers import fault_error
 from svit_datasets.engines import run_shards
 from svit_datasets.errors import OutputError, RecordError
-from svit_datasets.findings import finding
 
 ENDED = (
     "^a process ended on its own: it was killed, for lack of memory most likely, or the script that called it does so "
@@ -36,25 +33,6 @@ UNGUARDED = """
 from svit_datasets.engines import run_shards
 print(list(run_shards(abs, [1, 2, 3], jobs=2)))
 """
-
-
-class Work(NamedTuple):
-    """A shard for ``work``: what to do, and where to note that it was begun."""
-
-    number: int
-    kind: str
-    folder: Path
-
-
-def work(shard: Work) -> int:
-    """Note the shard, then do as it says."""
-    (shard.folder / str(shard.number)).touch()
-    if shard.kind == "fail":
-        raise fault_error(finding("image-missing", f"nothing at {shard.number}", file="a.json", record=shard.number))
-    if shard.kind == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.3 if shard.kind == "slow" else 0.01)
-    return shard.number * 10
 
 
 class Counted(list[Work]):
