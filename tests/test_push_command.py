@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -37,17 +37,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Published:
 @pytest.fixture
 def folder(built: Published, tmp_path: Path) -> Path:
     return Path(shutil.copytree(built.folder, tmp_path / "out"))
-
-
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(hub: HubServer, tmp_path: Path) -> Client:
-    return Client(hub, tmp_path)
 
 
 def edit(name: str, old: str, new: str) -> Change:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,17 +18,6 @@ from svit_datasets.publish.repository import NEW, REPLACED, Item
 
 CARD = b"---\nlicense: mit\n---\n# Ours, edited on its page\n"
 OLD = "data/images/train-00000-of-00001.parquet"
-
-
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with HubServer() as server:
-        yield server
-
-
-@pytest.fixture
-def client(hub: HubServer, tmp_path: Path) -> Client:
-    return Client(hub, tmp_path)
 
 
 @pytest.fixture
