@@ -189,3 +189,21 @@ def test_a_configuration_without_rows_is_told(source: Source, tmp_path: Path) ->
     ran = run("build", source.root, "-o", tmp_path / "hub")
     assert (ran.code, "\nno rows, so not written: detail\n" in f"\n{ran.err}") == (0, True)
     assert not (tmp_path / "hub" / "data" / "detail").exists()
+
+
+@pytest.mark.parametrize("how", ["clear", "remove"])
+def test_the_plan_goes_before_anything_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Whatever order the disk lists a folder in: a plan without its records would pass for a build to go on with."""
+    held = staging.Staging(tmp_path)
+    held.records.mkdir()
+    (tmp_path / "plan.json").write_text("{}")
+    real = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(sorted(real(folder), reverse=True)))
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(staging.shutil, "rmtree", killed)
+    with pytest.raises(Killed):
+        getattr(held, how)()
+    assert not held.has_plan
