@@ -1,4 +1,4 @@
-"""Run one function over many shards, here or in processes: the results come in order, the first fault stops all."""
+"""Run one function over many shards, here, in processes or on Ray: results in order, the first fault stops all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import connection
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from svit_datasets.errors import OutputError
+from svit_datasets.errors import OutputError, UsageError, choose
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -25,7 +25,48 @@ _ENDED = (
 _AHEAD = 2  # shards that wait beyond those at work, so that no process is idle
 
 
-def run_shards(function: Callable[[S], R], shards: Sequence[S], *, jobs: int = 1) -> Generator[R, None, None]:
+class Engine(NamedTuple):
+    """What runs the shards.
+
+    Attributes:
+        name: ``local``, the processes of this machine; or ``ray``, the tasks of a Ray cluster.
+        jobs: Number of processes, or of tasks at a time; None is one process, or as many tasks as the cluster has CPUs.
+        address: Address of the Ray cluster; None is one that runs already, else one that lives as long as the run.
+    """
+
+    name: str = "local"
+    jobs: int | None = None
+    address: str | None = None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether all shards run in this process."""
+        return self.name in _HERE and (self.jobs or 1) <= 1
+
+
+ENGINES = ("local", "ray")
+_HERE = ENGINES[:1]
+LOCAL = Engine()
+
+
+def check_engine(name: str = "local", jobs: int | None = None, address: str | None = None) -> Engine:
+    """Return an engine.
+
+    Raises:
+        UsageError: There is none of this name, or the options do not fit together.
+
+    >>> check_engine("local", 2)
+    Engine(name='local', jobs=2, address=None)
+    """
+    choose("engine", name, ENGINES)
+    if jobs is not None and (type(jobs) is not int or jobs < 1):
+        raise UsageError(f"jobs={jobs!r}: expected a whole number from 1")
+    if address is not None and name in _HERE:
+        raise UsageError(f"address={address!r}: processes of this machine have none; choose engine='ray'")
+    return Engine(name, jobs, address)
+
+
+def run_shards(function: Callable[[S], R], shards: Sequence[S], engine: Engine = LOCAL) -> Generator[R, None, None]:
     """Yield what ``function`` makes of each shard, in order.
 
     With one job it runs in this process. With more, each process runs one shard at a time; a fault, an interruption or
@@ -34,25 +75,36 @@ def run_shards(function: Callable[[S], R], shards: Sequence[S], *, jobs: int = 1
     Args:
         function: A function at the top of a module; its argument and result travel between processes.
         shards: What to run it on.
-        jobs: Number of processes.
+        engine: What runs it.
 
     Yields:
         The results.
 
     Raises:
         OutputError: A process was killed.
+        UsageError: Ray is asked for and not installed.
 
     >>> list(run_shards(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    if jobs <= 1 or len(shards) <= 1:
+    if engine.name not in _HERE:
+        from svit_datasets.ray_engine import run_on_ray
+
+        yield from run_on_ray(function, shards, jobs=engine.jobs, address=engine.address)
+        return
+    jobs = min(engine.jobs or 1, len(shards))
+    if jobs <= 1:
         yield from map(function, shards)
         return
+    yield from _in_processes(function, shards, jobs)
+
+
+def _in_processes(function: Callable[[S], R], shards: Sequence[S], jobs: int) -> Generator[R, None, None]:
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(min(jobs, len(shards)), mp_context=context, initializer=_begin)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
     try:
-        yield from _in_order(pool, function, shards, min(jobs, len(shards)) + _AHEAD)
+        yield from _in_order(pool, function, shards, jobs + _AHEAD)
     except BrokenProcessPool as error:
         raise OutputError(_ENDED) from error
     except BaseException:

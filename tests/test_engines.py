@@ -15,7 +15,7 @@ from build_held import children_of, expect_ended
 from engine_work import Work, work
 from helpers_cli import WAIT_SECONDS
 
-from svit_datasets.engines import run_shards
+from svit_datasets.engines import Engine, run_shards
 from svit_datasets.errors import OutputError, RecordError
 
 ENDED = (
@@ -24,14 +24,14 @@ ENDED = (
 )
 SLEEPER = """
 import time
-from svit_datasets.engines import run_shards
+from svit_datasets.engines import Engine, run_shards
 if __name__ == "__main__":
-    for _ in run_shards(time.sleep, [0.01, 600, 600, 600], jobs=2):
+    for _ in run_shards(time.sleep, [0.01, 600, 600, 600], Engine(jobs=2)):
         print("one", flush=True)
 """
 UNGUARDED = """
-from svit_datasets.engines import run_shards
-print(list(run_shards(abs, [1, 2, 3], jobs=2)))
+from svit_datasets.engines import Engine, run_shards
+print(list(run_shards(abs, [1, 2, 3], Engine(jobs=2))))
 """
 
 
@@ -54,20 +54,22 @@ def shards(folder: Path, **kinds: str) -> Counted:
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_results_come_in_order(tmp_path: Path, jobs: int) -> None:
     before = set(multiprocessing.active_children())
-    assert list(run_shards(work, shards(tmp_path, _0="slow", _3="slow"), jobs=jobs)) == [i * 10 for i in range(12)]
+    assert list(run_shards(work, shards(tmp_path, _0="slow", _3="slow"), Engine(jobs=jobs))) == [
+        i * 10 for i in range(12)
+    ]
     assert set(multiprocessing.active_children()) == before
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_waits_is_bounded(tmp_path: Path, jobs: int) -> None:
     several = shards(tmp_path)
-    ahead = [several.taken - i for i, _ in enumerate(run_shards(work, several, jobs=jobs))]
+    ahead = [several.taken - i for i, _ in enumerate(run_shards(work, several, Engine(jobs=jobs)))]
     assert max(ahead) == (jobs + 2 if jobs > 1 else 1)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_first_fault_ends_all_and_arrives_whole(tmp_path: Path, jobs: int) -> None:
-    results = run_shards(work, shards(tmp_path, _0="slow", _2="fail", _3="fail"), jobs=jobs)
+    results = run_shards(work, shards(tmp_path, _0="slow", _2="fail", _3="fail"), Engine(jobs=jobs))
     assert [next(results), next(results)] == [0, 10]
     with pytest.raises(RecordError, match=r"^a\.json:2: found nothing at 2; ") as caught:
         next(results)
@@ -79,13 +81,13 @@ def test_the_first_fault_ends_all_and_arrives_whole(tmp_path: Path, jobs: int) -
 
 def test_a_killed_process_is_explained(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=ENDED):
-        list(run_shards(work, shards(tmp_path, _4="die"), jobs=2))
+        list(run_shards(work, shards(tmp_path, _4="die"), Engine(jobs=2)))
     assert not multiprocessing.active_children()
 
 
 def test_leaving_early_ends_the_processes() -> None:
     began = time.monotonic()
-    results = run_shards(time.sleep, [0.01, 600, 600, 600], jobs=2)
+    results = run_shards(time.sleep, [0.01, 600, 600, 600], Engine(jobs=2))
     assert next(results) is None
     results.close()
     assert time.monotonic() - began < WAIT_SECONDS
@@ -115,6 +117,6 @@ def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
 
 
 def test_nothing_to_do_starts_nothing() -> None:
-    assert list(run_shards(abs, [], jobs=4)) == []
-    assert list(run_shards(abs, [-7], jobs=4)) == [7]
+    assert list(run_shards(abs, [], Engine(jobs=4))) == []
+    assert list(run_shards(abs, [-7], Engine(jobs=4))) == [7]
     assert not multiprocessing.active_children()

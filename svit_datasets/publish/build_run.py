@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from svit_datasets import VERSION
 from svit_datasets.containers import input_error
-from svit_datasets.engines import run_shards
+from svit_datasets.engines import Engine, run_shards
 from svit_datasets.errors import InputError, SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.joining import OnMissing
@@ -124,7 +124,7 @@ class BuildRun:
         with bytes_done("writing shards", total) as add:
             add(sum(plan.spans[i].bytes for i in done))
             jobs_to_do = [Job(self.recipe, plan.spans[i]) for i in places]
-            with closing(run_shards(write_shards, jobs_to_do, jobs=jobs)) as results:
+            with closing(run_shards(write_shards, jobs_to_do, Engine(jobs=jobs))) as results:
                 for place, one in zip(places, results, strict=True):
                     self.staging.note(place, one)
                     done[place] = one
