@@ -11,35 +11,20 @@ from typing import Any, NamedTuple, TypedDict, Unpack, overload
 import msgspec
 
 from svit_datasets.containers import check_exists, fault_error, open_source, path_names
+from svit_datasets.conversion import Conversion, Numbered
 from svit_datasets.converters import formats
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import UsageError
-from svit_datasets.findings import Finding, finding
-from svit_datasets.images import Images, resolve_row
-from svit_datasets.parts import ImageRow
+from svit_datasets.findings import Finding
+from svit_datasets.images import Images
 from svit_datasets.progress import progress
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, decode_native, read_items, task_of
-from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extra_of
+from svit_datasets.records import TaskName
 from svit_datasets.report import OnError, Report, refuse_report
 from svit_datasets.row_writer import RowWriter
-from svit_datasets.seen import SeenIds
 from svit_datasets.sidecar import SIDECAR_SUFFIX
 from svit_datasets.table_inputs import TableInput, is_dataset, open_tables
 from svit_datasets.table_records import TableItem
-
-
-class Numbered(NamedTuple):
-    """A native record with its place: file, number in the file from 1, position among those of its task from 0.
-
-    ``image`` is what a table's row tells of it; None where the record comes from a native file.
-    """
-
-    file: str
-    number: int
-    position: int
-    task: TaskName
-    record: NativeRecord
-    image: ImageRow | None = None
 
 
 class _Keywords(TypedDict, total=False):
@@ -122,9 +107,9 @@ def to_llava(
             opened += [_open_file(str(one), task)] if tables is None else tables
         writer = RowWriter(outputs, None if output is None else str(output), formats()["llava"], options, check=check)
         pictures = stack.enter_context(Images(roots, add=made.add))
-        seen = {name: SeenIds() for name in TASKS}
+        conversion = Conversion(pictures, writer, made)
         for numbered in _read_all(opened, made, max_record_mb):
-            _convert(numbered, seen[numbered.task], pictures, writer, made)
+            conversion.add(numbered)
         writer.close()
         made.outputs = writer.written
     if writer.kept is None:
@@ -184,56 +169,3 @@ def _note(made: Report, fault: Finding, *, is_whole_file: bool) -> None:
     if fault.severity == "error":
         made.counts["records_read"] += 1
         made.counts["records_skipped"] += 1
-
-
-def _convert(numbered: Numbered, seen: SeenIds, pictures: Images, writer: RowWriter, made: Report) -> None:
-    """Convert the conversations of a record; a fault of its image is a fault of the whole record."""
-    file, number, position, task, record, image = numbered
-
-    def note(found: Iterable[Finding]) -> bool:
-        is_good = True
-        for fault in found:
-            made.add(fault.at(file=file, record=number, id=record.image_id))
-            is_good = is_good and fault.severity != "error"
-        return is_good
-
-    count = len(record.conversations)
-    made.counts["conversations_read"] += count
-    made.counts[f"conversations_read.{task}"] += count
-    resolved = resolve_row(image) if image and pictures.is_empty else pictures.resolve(record.image_id)
-    is_good = note(resolved.findings)
-    if not record.conversations:
-        is_good = note([finding("no-conversations", "an empty list", path="$.conversations")])
-    if not is_good:
-        made.counts["records_skipped"] += 1
-        made.counts["conversations_skipped"] += count
-        return
-    copy = seen.add(record.image_id)
-    if copy:
-        before = f"image_id {record.image_id}, seen {copy} time{'s' * (copy > 1)} before"
-        note([finding("duplicate-id", before, path="$.image_id")])
-    hub = HubRecord(
-        task=task,
-        image_id=record.image_id,
-        record_index=position,
-        conversation_index=0,
-        conversation=record.conversations[0],
-        image=resolved.path,
-        size_wh=resolved.size_wh,
-        copy=copy,
-        record_extra=extra_of(record),
-    )
-    rows = writer.format.to_rows(hub, record, writer.options)
-    if rows is not None and writer.write_all(rows):
-        made.counts["records_written"] += count
-        made.counts["pairs_written"] += sum(len(c.content) for c in record.conversations) // 2
-        return
-    for i, conversation in enumerate(record.conversations):
-        row = writer.format.to_row(
-            msgspec.structs.replace(hub, conversation_index=i, conversation=conversation), writer.options
-        )
-        if (not row.findings or note(row.findings)) and note(writer.write(row)):
-            made.counts["records_written"] += 1
-            made.counts["pairs_written"] += len(conversation.content) // 2
-        else:
-            made.counts["conversations_skipped"] += 1
