@@ -5,8 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO ?= demo
 PYTEST_ARGS ?= -q -n auto
+SCALE ?= 1
+REPEAT ?= 3
+FOLDER ?= build/bench
 
-.PHONY: demo test browser test-oldest packaging lint fmt types docs clean
+.PHONY: demo test browser test-oldest packaging lint fmt types docs bench clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -61,6 +64,9 @@ types: $(STAMP)
 
 docs: $(STAMP)  ## make the generated parts of docs/ again
 	$(BIN)/python scripts/make_docs.py
+
+bench: $(STAMP)  ## measure the commands on made files of real size, kept in FOLDER; SCALE=0.01 for a quick look
+	$(BIN)/python benchmarks/bench.py $(FOLDER) --scale $(SCALE) --repeat $(REPEAT)
 
 clean:
 	rm -rf $(VENV) $(VENV)-* $(DEMO) build dist *.egg-info

@@ -7,14 +7,12 @@ prints one line: rows, seconds and peak memory of the whole process by the opera
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import click
+from measuring import measure
 
 SVIT = """
 import datasets, svit_datasets
@@ -40,22 +38,13 @@ def main(root: Path, images: str, num_proc: int | None, no_check: bool, is_json:
     )
     code += "print(sum(len(split) for split in ds.values()))"
     with tempfile.TemporaryDirectory() as cache:
-        env = {**os.environ, "HF_DATASETS_CACHE": cache, "HF_HUB_OFFLINE": "1"}
-        begin = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - begin
-        assert process.stdout is not None
-        rows = process.stdout.read().decode().strip()
+        took = measure([sys.executable, "-c", code], env={"HF_DATASETS_CACHE": cache, "HF_HUB_OFFLINE": "1"})
         size = sum(p.stat().st_size for p in Path(cache).rglob("*.arrow"))
     loader = "json" if is_json else f"svit images={images} check_images={not no_check}"
     print(
-        f"{loader} num_proc={num_proc}: {rows} rows, {seconds:.1f} s ({usage.ru_utime + usage.ru_stime:.1f} CPU s), "
-        f"peak {usage.ru_maxrss >> 10} MB, cache {size / 1e6:.1f} MB"
+        f"{loader} num_proc={num_proc}: {took.out.strip()} rows, {took.wall_s:.1f} s ({took.cpu_s:.1f} CPU s), "
+        f"peak {took.peak_bytes / 1e6:.0f} MB, cache {size / 1e6:.1f} MB"
     )
-    sys.exit(os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":

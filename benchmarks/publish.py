@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import click
 import numpy as np
+from measuring import SVIT_CONVERT, measure
 
 TARGET_BYTES, SMALLEST, LARGEST = 1 << 16, 1 << 13, 1 << 17
 GEAR = np.random.default_rng(0).integers(0, 1 << 63, 256, dtype=np.uint64)
@@ -62,34 +59,25 @@ def kept_bytes(folder: Path) -> tuple[int, int]:
     return total, kept
 
 
-def run(command: list[str]) -> tuple[float, float, int]:
-    """Return wall and CPU seconds of a process and its children, and the peak memory of the largest, in bytes."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(os.waitstatus_to_exitcode(status))
-    return time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
-
-
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--jobs", default=1, show_default=True)
 @click.option("--max-shard-size", default="500MB", show_default=True)
 @click.option("--images", "modes", multiple=True, default=("embed", "separate", "none"))
 def main(folder: Path, jobs: int, max_shard_size: str, modes: tuple[str, ...]) -> None:
-    command = [str(Path(sys.executable).with_name("svit-convert")), "build", str(folder), f"--jobs={jobs}"]
+    command = [SVIT_CONVERT, "build", str(folder), f"--jobs={jobs}"]
     for mode in modes:
         with tempfile.TemporaryDirectory(dir=folder.parent) as parent:
             output = Path(parent) / "hub"
             options = [f"--images={mode}", f"--max-shard-size={max_shard_size}", "-o", str(output)]
-            wall, cpu, peak = run([*command, *options])
+            took = measure([*command, *options])
             # in a process of its own: what this one holds would count as the next command's
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
                 total, kept = pool.submit(kept_bytes, output).result()
             count = len(list(output.rglob("*.parquet")))
             print(
-                f"{mode}: {wall:.1f} s ({cpu:.1f} CPU s), peak {peak / 1e6:.0f} MB, {count} shards, "
+                f"{mode}: {took.wall_s:.1f} s ({took.cpu_s:.1f} CPU s), peak {took.peak_bytes / 1e6:.0f} MB, "
+                f"all processes {took.peak_sum_bytes / 1e6:.0f} MB, {count} shards, "
                 f"{total / 1e6:.1f} MB, the Hub would keep {kept / 1e6:.1f} MB ({kept / total:.2f})"
             )
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from svit_datasets.boxes import Size
 from svit_datasets.findings import Finding
-from svit_datasets.records import HubRecord, NativeRecord
+from svit_datasets.kernels.native_run import NativeRun
+from svit_datasets.records import HubRecord, NativeRecord, TaskName
+
+if TYPE_CHECKING:
+    from svit_datasets.images import Resolved
 
 Outcome = Literal["restored", "edited", "inferred", "foreign"]
 
@@ -47,6 +51,51 @@ class Back:
     row_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of several native records as bytes.
+
+    Attributes:
+        end: Number behind the last record that they are of, in its run.
+        count: How many.
+        pairs: Their questions and answers.
+        data: The rows, a comma and a line break between them; until the next are written.
+        first: The first of them.
+    """
+
+    end: int
+    count: int
+    pairs: int
+    data: memoryview
+    first: memoryview
+
+
+class RunWriter(Protocol):
+    """What writes the rows of plain native records of one task, as ``to_rows`` makes them."""
+
+    def places(self, run: NativeRun, resolved: Sequence[Resolved], copies: Sequence[int]) -> Any:
+        """Return what ``write`` needs to know of the image of each record.
+
+        Args:
+            run: The records.
+            resolved: The image of each; with errors, its record is left to a closer look.
+            copies: How often it came before.
+        """
+
+    def write(self, run: NativeRun, first: int, position: int, places: Any) -> Rows:
+        """Write the rows of records, up to one that needs a closer look.
+
+        Args:
+            run: The records.
+            first: Number of the first to write, from 0.
+            position: Its position among the records of its task.
+            places: See ``places``.
+
+        Returns:
+            The rows; none where already the first record needs a closer look.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class Format:
     """A target layout.
@@ -64,6 +113,7 @@ class Format:
         options: Makes the options, all with defaults.
         to_rows: The same as ``to_row`` for all conversations of a native record at once (the hub record is that of its
             first), for records in which nothing is out of the ordinary; gives None for all others. Pure.
+        open_runs: Gives what writes the rows of many such records at once, by their task; None where nothing can.
     """
 
     name: str
@@ -78,3 +128,4 @@ class Format:
     ]
     options: Callable[..., Any]
     to_rows: Callable[[HubRecord, NativeRecord, Any], Sequence[Mapping[str, Any]] | None] = lambda *_: None
+    open_runs: Callable[[Any], Callable[[TaskName], RunWriter] | None] = lambda _: None

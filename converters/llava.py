@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from svit_datasets import grounding
 from svit_datasets.check import check_turns
 from svit_datasets.converters import provenance
-from svit_datasets.converters.base import Format, Row
+from svit_datasets.converters.base import Format, Row, RunWriter
 from svit_datasets.converters.llava_back import from_row
 from svit_datasets.converters.llava_layout import (
     IMAGE_TOKEN,
@@ -22,7 +22,7 @@ from svit_datasets.converters.llava_plain import to_rows
 from svit_datasets.converters.provenance import ADDED_LINE
 from svit_datasets.converters.rendering import Rendered, renderer
 from svit_datasets.findings import Finding, finding
-from svit_datasets.records import HubRecord
+from svit_datasets.records import HubRecord, TaskName
 
 
 def to_row(hub: HubRecord, options: Options) -> Row:
@@ -82,6 +82,21 @@ def _check(hub: HubRecord, rendered: Sequence[Rendered], options: Options, path:
     return found + check_turns([t.role for t in content], [r.text for r in rendered], path=path)
 
 
+def open_runs(options: Options) -> Callable[[TaskName], RunWriter] | None:
+    """Return what gives a writer of many records at once for a task; None where provenance goes beside the rows.
+
+    >>> open_runs(Options(provenance="sidecar")) is None
+    True
+    """
+
+    def open_one(task: TaskName) -> RunWriter:
+        from svit_datasets.kernels.llava_runs import LlavaRuns
+
+        return LlavaRuns(task, options)
+
+    return None if options.provenance == "sidecar" else open_one
+
+
 FORMAT = Format(
     name="llava",
     title="LLaVA-v1.5 (mix-665K)",
@@ -93,4 +108,5 @@ FORMAT = Format(
     from_row=from_row,
     options=Options,
     to_rows=to_rows,
+    open_runs=open_runs,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from zlib import crc32
 
 from svit_datasets.boxes import Rounding
 from svit_datasets.errors import UsageError, choose
@@ -103,13 +103,12 @@ def parse_id(row_id: str) -> RowId | None:
 
 
 def choose_sentence(row_id: str, turn: int, seed: int) -> str:
-    """Return the formatting sentence of a question: one of three, by a hash, the same in every run.
+    """Return the formatting sentence of a question: one of three, by a checksum, the same in every run.
 
     >>> choose_sentence("referring_qa-5-0", 0, 0)
-    'Provide the bounding boxes of the mentioned objects.'
+    'Locate the objects with their coordinates.'
     """
-    digest = blake2b(f"{seed}/{row_id}/{turn}".encode(), digest_size=8).digest()
-    return SENTENCES[int.from_bytes(digest) % len(SENTENCES)]
+    return SENTENCES[crc32(f"{seed}/{row_id}/{turn}".encode()) % len(SENTENCES)]
 
 
 def strip_image(value: str) -> str:

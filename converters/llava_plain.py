@@ -128,10 +128,10 @@ def _render(texts: list[str], size_wh: Size | None, options: Options) -> tuple[l
     What is plain is said in ``rendering.Renderer.turn``; the same holds here for all texts together.
     """
     native = _SEPARATOR.join(texts)
-    if native.count(_SEPARATOR) != len(texts) - 1 or "ASSISTANT:" in native:
+    if native.count(_SEPARATOR) != len(texts) - 1:
         return None
-    if "[" not in native and "<" not in native:
-        return (texts, [""] * len(texts)) if _has_words(texts) else None  # no marks at all
+    if "[" not in native and "<" not in native:  # no marks at all
+        return (texts, [""] * len(texts)) if "ASSISTANT:" not in native and _has_words(texts) else None
     parts = _BOX.split(native)
     between, phrases = parts[0::_STRIDE], parts[1::_STRIDE]
     x1, y1, x2, y2 = (parts[i::_STRIDE] for i in range(2, _STRIDE))
@@ -155,8 +155,9 @@ def _render(texts: list[str], size_wh: Size | None, options: Options) -> tuple[l
         f"{text}{phrase} [{a}, {b}, {c}, {d}]" if phrase else f"{text}[{a}, {b}, {c}, {d}]"
         for text, phrase, a, b, c, d in moved
     ]
-    rendered = "".join([*made, between[-1]]).split(_SEPARATOR)
-    return (rendered, pieces) if _has_words(rendered) else None
+    joined = "".join([*made, between[-1]])
+    rendered = joined.split(_SEPARATOR)
+    return (rendered, pieces) if "ASSISTANT:" not in joined and _has_words(rendered) else None  # marks may have cut it
 
 
 def _moved(corners: Sequence[Sequence[str]], size_wh: Size | None, options: Options) -> Iterable[Iterable[str]]:

@@ -40,8 +40,13 @@ if TYPE_CHECKING:
     from svit_datasets.readers import read
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
+    from svit_datasets.running import run
     from svit_datasets.sample import write_sample
     from svit_datasets.statistics.gather import stats
+    from svit_datasets.table_llava import convert_table
+    from svit_datasets.table_native import restore_table
+    from svit_datasets.table_places import number_records
+    from svit_datasets.table_writing import write_llava
     from svit_datasets.validation.results import Results
     from svit_datasets.validation.validate import Checks, validate
 
@@ -79,8 +84,13 @@ _HOME = {
     "extra_of": "records",
     "find_task": "records",
     "Report": "report",
+    "run": "running",
     "write_sample": "sample",
     "stats": "statistics.gather",
+    "convert_table": "table_llava",
+    "restore_table": "table_native",
+    "number_records": "table_places",
+    "write_llava": "table_writing",
     "Results": "validation.results",
     "Checks": "validation.validate",
     "validate": "validation.validate",
@@ -111,6 +121,7 @@ __all__ = [
     "UsageError",
     "build",
     "compare",
+    "convert_table",
     "download",
     "draw",
     "extra_of",
@@ -118,11 +129,15 @@ __all__ = [
     "formats",
     "from_llava",
     "load_dataset",
+    "number_records",
     "push",
     "read",
+    "restore_table",
+    "run",
     "stats",
     "to_llava",
     "validate",
+    "write_llava",
     "write_sample",
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,8 @@ OBJECT_TYPE = pa.struct(
 
 def of_image(field: str, kind: pa.DataType) -> Callable[[Sequence[Part]], pa.Array]:
     """Return a function that makes the column of one attribute of ``ImageRow``."""
-    return lambda parts: pa.array([getattr(part.image, field) for part in parts], kind)
+    pick = attrgetter(f"image.{field}")
+    return lambda parts: pa.array(list(map(pick, parts)), kind)
 
 
 def images(parts: Sequence[Part]) -> pa.Array:
@@ -40,7 +42,7 @@ def images(parts: Sequence[Part]) -> pa.Array:
     missing = [part.image.path is None and part.image.data is None for part in parts]
     data = pa.array([part.image.data for part in parts], pa.binary())
     paths = pa.array([part.image.path for part in parts], pa.string())
-    return pa.StructArray.from_arrays([data, paths], fields=list(IMAGE_TYPE), mask=pa.array(missing))
+    return pa.StructArray.from_arrays([data, paths], fields=list(IMAGE_TYPE), mask=pa.array(missing, pa.bool_()))
 
 
 def _lists(lengths: Iterable[int], values: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import warnings
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import svit_datasets
+from svit_datasets.engine_options import engine_options
 from svit_datasets.errors import FindingsError, RecordError, SvitError, SvitWarning
 from svit_datasets.publish.build_command import build
 from svit_datasets.publish.download_command import download
@@ -41,7 +43,10 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
-    return command
+    return engine_options(command)
+
+
+_resume = click.option("--resume", is_flag=True, help="Go on with what an interrupted run had finished, and keep what is finished where this one is interrupted.")  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -64,6 +69,7 @@ def cli() -> None:
 @click.option("--no-instruction", is_flag=True, help="No formatting sentence behind referring questions.")
 @click.option("--box-rounding", type=click.Choice(["pixel", "exact"]), default="pixel", show_default=True, help="Step through whole pixels as SVIT's own copy does, or not.")  # fmt: skip
 @click.option("--provenance", type=click.Choice(["inline", "sidecar", "none"]), default="inline", show_default=True, help="Keep the way back in the key 'svit', in OUT.json.svit.jsonl, or nowhere.")  # fmt: skip
+@_resume
 @_shared
 def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
     """Write the JSON list that LLaVA's trainer reads from native SVIT files, or from tables of load_dataset("svit").
@@ -83,7 +89,17 @@ def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
         seed=given["seed"],
         provenance=given["provenance"],
     )
-    report = svit_datasets.to_llava(inputs, given["output"], task=given["task"], options=options, **_common(given))
+    report = svit_datasets.to_llava(
+        inputs,
+        given["output"],
+        task=given["task"],
+        options=options,
+        resume=given["resume"],
+        **_engine(given),
+        **_common(given),
+    )
+    if report.shards_there:
+        _say(f"went on: {report.shards_there:,} of {report.shards:,} parts were there already")
     _close(
         report, f"{report.counts['records_written']:,} records from {report.counts['records_read']:,} native records"
     )
@@ -112,6 +128,7 @@ def from_llava(inputs: tuple[str, ...], **given: Any) -> None:
         rest=given["rest"],
         provenance=given["provenance"],
         options=svit_datasets.Options(coordinates=given["coordinates"], infer=not given["no_infer"]),
+        **_engine(given),
         **_common(given),
     )
     kinds = ("restored", "edited", "inferred", "foreign", "copies")
@@ -124,6 +141,10 @@ def from_llava(inputs: tuple[str, ...], **given: Any) -> None:
 def _common(given: dict[str, Any]) -> dict[str, Any]:
     names = ("images", "on_error", "report", "overwrite", "max_record_mb")
     return {**{name: given[name] for name in names}, "check": not given["no_check"]}
+
+
+def _engine(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in ("jobs", "engine", "address")}
 
 
 def _close(report: Report, told: str) -> None:
@@ -234,6 +255,7 @@ def main(args: list[str] | None = None) -> None:
         args: Arguments; those of the process by default.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would be idle, and stand in the way of a fork
     warnings.simplefilter("always", SvitWarning)
     warnings.showwarning = lambda text, *_, **__: _say(str(text))
     try:

@@ -1,4 +1,4 @@
-"""Open a JSON file wherever it lies: plain, gzip, a zip with one member, or standard input."""
+"""Open a JSON file wherever it lies, here or in a store: plain, gzip, a zip with one member, or standard input."""
 
 from __future__ import annotations
 
@@ -9,47 +9,28 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from svit_datasets.errors import InputError, RecordError
-from svit_datasets.findings import Finding, finding
+from svit_datasets.errors import InputError
+from svit_datasets.findings import finding
+from svit_datasets.input_files import STDIN as STDIN
+from svit_datasets.input_files import check_exists as check_exists
+from svit_datasets.input_files import exists as exists
+from svit_datasets.input_files import fault_error as fault_error
+from svit_datasets.input_files import input_error as input_error
+from svit_datasets.input_files import open_file_of, unreadable
+from svit_datasets.input_files import path_names as path_names
 from svit_datasets.records import find_task
+from svit_datasets.remote_names import shown_name
 from svit_datasets.window import Read
 
 _GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 300  # JSON text packs 4 to 30 times; a bomb packs 1000 times
-STDIN = "-"
 _ARCHIVE_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
-
-
-def path_names(paths: Iterable[str | Path] | str | Path | None) -> list[str]:
-    """Return one path or several as a list of names; None is none.
-
-    >>> path_names("a.json"), path_names([Path("a.json"), "b.json"])
-    (['a.json'], ['a.json', 'b.json'])
-    """
-    if paths is None:
-        return []
-    return [str(paths)] if isinstance(paths, str | Path) else [str(p) for p in paths]
-
-
-def check_exists(name: str) -> str:
-    """Return ``name``; raise ``InputError`` where there is no such file, or it is a folder."""
-    if name == STDIN:
-        return name
-    try:
-        path = Path(name)
-        path.stat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise input_error(finding("input-missing", reason.lower(), file=name)) from error
-    if path.is_dir():
-        raise input_error(finding("input-missing", "is a directory", file=name))
-    return name
 
 
 @dataclass(frozen=True)
@@ -78,7 +59,7 @@ def open_source(name: str | Path, *, member: str | None = None) -> Iterator[Sour
     """Open ``name`` for reading; what it is shows in its first bytes, not in its ending.
 
     Args:
-        name: A path, or ``-`` for standard input.
+        name: A path, a URL that ``fsspec`` knows, or ``-`` for standard input.
         member: The task whose file to take out of a zip that holds several.
 
     Yields:
@@ -91,7 +72,9 @@ def open_source(name: str | Path, *, member: str | None = None) -> Iterator[Sour
     with ExitStack() as stack:
         raw, total = _open_raw(name, stack)
         text = _open_text(name, raw, total, member, stack)
-        yield Source(name, text.read, raw.tell if raw.seekable() else lambda: 0, total, text.size, text.seek)
+        yield Source(
+            shown_name(name), text.read, raw.tell if raw.seekable() else lambda: 0, total, text.size, text.seek
+        )
 
 
 def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
@@ -99,12 +82,8 @@ def _open_raw(name: str, stack: ExitStack) -> tuple[IO[bytes], int | None]:
         if sys.stdin is None:
             raise input_error(finding("input-missing", "standard input is closed", file=name))
         return sys.stdin.buffer, None
-    try:
-        raw = stack.enter_context(Path(name).open("rb"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise input_error(finding("input-missing", reason.lower(), file=name)) from error
-    return raw, Path(name).stat().st_size
+    raw, total = open_file_of(name)
+    return stack.enter_context(raw), total
 
 
 class _Text(NamedTuple):
@@ -120,7 +99,7 @@ def _open_text(name: str, raw: IO[bytes], total: int | None, member: str | None,
     try:
         head = bytes(peek(4))[:4] if peek else b""
     except OSError as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     if head.startswith(_GZIP):
         packed = stack.enter_context(gzip.open(raw, "rb"))
         return _Text(_guarded(name, packed.read, raw.tell if raw.seekable() else None))
@@ -138,7 +117,7 @@ def _spool(name: str, raw: IO[bytes], stack: ExitStack) -> IO[bytes]:
         shutil.copyfileobj(raw, spool)
         spool.flush()
     except OSError as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     return spool
 
 
@@ -157,6 +136,10 @@ def _open_zip(name: str, raw: IO[bytes], stem: str | None, stack: ExitStack) -> 
             names = ", ".join(m.filename for m in members[:5]) or "none"
             raise input_error(finding("input-members", f"{len(members)} ({names})", file=name))
         text = stack.enter_context(archive.open(members[0]))
+    except InputError:
+        raise
+    except OSError as error:
+        raise unreadable(name, error) from error
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise input_error(finding("input-damaged", str(error), file=name)) from error
     read = _guarded(name, text.read, lambda: members[0].compress_size)
@@ -177,7 +160,7 @@ def _guarded(name: str, read: Read, packed: Callable[[], int] | None) -> Read:
             data = read(size)
         except OSError as error:
             if not isinstance(error, gzip.BadGzipFile) and error.errno is not None:
-                raise _unreadable(name, error) from error
+                raise unreadable(name, error) from error
             raise input_error(finding("input-damaged", str(error), file=name)) from error
         except _ARCHIVE_FAULTS as error:
             raise input_error(finding("input-damaged", str(error), file=name)) from error
@@ -197,23 +180,8 @@ def _guarded_seek(name: str, seek: Callable[[int], object]) -> Callable[[int], o
         try:
             seek(at)
         except OSError as error:
-            raise _unreadable(name, error) from error
+            raise unreadable(name, error) from error
         except _ARCHIVE_FAULTS as error:
             raise input_error(finding("input-damaged", str(error), file=name)) from error
 
     return guarded
-
-
-def _unreadable(name: str, error: OSError) -> InputError:
-    return input_error(finding("input-unreadable", (error.strerror or str(error)).lower(), file=name))
-
-
-def input_error(fault: Finding) -> InputError:
-    """Return the exception for a fault of a whole file."""
-    return InputError(str(fault), fault)
-
-
-def fault_error(fault: Finding) -> InputError | RecordError:
-    """Return the exception for a finding: of a whole file or of one record."""
-    kind = InputError if fault.code.startswith("input-") else RecordError
-    return kind(str(fault), fault)

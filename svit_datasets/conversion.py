@@ -9,6 +9,7 @@ import msgspec
 
 from svit_datasets.findings import Finding, finding
 from svit_datasets.images import Images, Resolved, resolve_row
+from svit_datasets.kernels.native_run import NativeRun
 from svit_datasets.parts import ImageRow
 from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extra_of
 from svit_datasets.report import Report
@@ -28,6 +29,20 @@ class Numbered(NamedTuple):
     task: TaskName
     record: NativeRecord
     image: ImageRow | None = None
+
+
+class NumberedRun(NamedTuple):
+    """Plain native records that follow each other, with the place of the first: see ``Numbered``."""
+
+    file: str
+    number: int
+    position: int
+    task: TaskName
+    run: NativeRun
+
+    def one(self, index: int, record: NativeRecord) -> Numbered:
+        """Return the record of that number in the run, from 0, with its place."""
+        return Numbered(self.file, self.number + index, self.position + index, self.task, record)
 
 
 class Conversion:
@@ -55,8 +70,12 @@ class Conversion:
         """Return how often a task's records were of this image before, and count it."""
         return self._seen[task].add(image_id) + self._copies.get(image_id, 0)
 
-    def add(self, numbered: Numbered) -> None:
+    def add(self, numbered: Numbered, copy: int | None = None) -> None:
         """Convert the conversations of a record; a fault of its image is a fault of the whole record.
+
+        Args:
+            numbered: The record.
+            copy: How often its image came before, where that is counted already.
 
         Raises:
             RecordError: The record is at fault and the report's policy is to stop.
@@ -66,28 +85,30 @@ class Conversion:
         made.counts["conversations_read"] += count
         made.counts[f"conversations_read.{task}"] += count
         resolved = self.resolve(record.image_id, numbered.image)
-        is_good = self._note(numbered, resolved.findings)
+        is_good = self.note(numbered, resolved.findings)
         if not record.conversations:
-            is_good = self._note(numbered, [finding("no-conversations", "an empty list", path="$.conversations")])
+            is_good = self.note(numbered, [finding("no-conversations", "an empty list", path="$.conversations")])
         if not is_good:
             made.counts["records_skipped"] += 1
             made.counts["conversations_skipped"] += count
             return
-        self._write(numbered, resolved)
+        self._write(numbered, resolved, self.see(task, record.image_id) if copy is None else copy)
 
-    def _note(self, numbered: Numbered, found: Iterable[Finding]) -> bool:
+    def note(self, numbered: Numbered, found: Iterable[Finding]) -> bool:
+        """Take down what was found of a record; tell whether none of it is an error.
+
+        Raises:
+            RecordError: The report's policy is to stop at an error.
+        """
         is_good = True
         for fault in found:
             self.made.add(fault.at(file=numbered.file, record=numbered.number, id=numbered.record.image_id))
             is_good = is_good and fault.severity != "error"
         return is_good
 
-    def _write(self, numbered: Numbered, resolved: Resolved) -> None:
+    def _write(self, numbered: Numbered, resolved: Resolved, copy: int) -> None:
         record, writer, counts = numbered.record, self.writer, self.made.counts
-        copy = self.see(numbered.task, record.image_id)
-        if copy:
-            before = f"image_id {record.image_id}, seen {copy} time{'s' * (copy > 1)} before"
-            self._note(numbered, [finding("duplicate-id", before, path="$.image_id")])
+        self.note(numbered, find_copy(record.image_id, copy))
         hub = HubRecord(
             task=numbered.task,
             image_id=record.image_id,
@@ -107,8 +128,18 @@ class Conversion:
         for i, conversation in enumerate(record.conversations):
             one = msgspec.structs.replace(hub, conversation_index=i, conversation=conversation)
             row = writer.format.to_row(one, writer.options)
-            if (not row.findings or self._note(numbered, row.findings)) and self._note(numbered, writer.write(row)):
+            if (not row.findings or self.note(numbered, row.findings)) and self.note(numbered, writer.write(row)):
                 counts["records_written"] += 1
                 counts["pairs_written"] += len(conversation.content) // 2
             else:
                 counts["conversations_skipped"] += 1
+
+
+def find_copy(image_id: int, copy: int) -> list[Finding]:
+    """Return what there is to say of a record whose image came so many times before.
+
+    >>> [found.found for found in find_copy(5, 2)], find_copy(5, 0)
+    (['image_id 5, seen 2 times before'], [])
+    """
+    before = f"image_id {image_id}, seen {copy} time{'s' * (copy > 1)} before"
+    return [finding("duplicate-id", before, path="$.image_id")] if copy else []

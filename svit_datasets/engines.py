@@ -5,13 +5,16 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import connection
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from svit_datasets.errors import OutputError, UsageError, choose
@@ -22,6 +25,7 @@ _ENDED = (
     "a process ended on its own: it was killed, for lack of memory most likely, or the script that called it does so "
     'outside of if __name__ == "__main__"; use fewer --jobs'
 )
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _AHEAD = 2  # shards that wait beyond those at work, so that no process is idle
 
 
@@ -31,7 +35,8 @@ class Engine(NamedTuple):
     Attributes:
         name: ``local``, the processes of this machine; or ``ray``, the tasks of a Ray cluster.
         jobs: Number of processes, or of tasks at a time; None is one process, or as many tasks as the cluster has CPUs.
-        address: Address of the Ray cluster; None is one that runs already, else one that lives as long as the run.
+        address: Address of the Ray cluster; None is the one that the variable
+            ``RAY_ADDRESS`` names, else one that lives as long as the run.
     """
 
     name: str = "local"
@@ -96,37 +101,101 @@ def run_shards(function: Callable[[S], R], shards: Sequence[S], engine: Engine =
     if jobs <= 1:
         yield from map(function, shards)
         return
-    yield from _in_processes(function, shards, jobs)
-
-
-def _in_processes(function: Callable[[S], R], shards: Sequence[S], jobs: int) -> Generator[R, None, None]:
-    context = multiprocessing.get_context("spawn")
-    before = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+    pool = _KEPT.get(engine) or _Pool(jobs)
     try:
-        yield from _in_order(pool, function, shards, jobs + _AHEAD)
-    except BrokenProcessPool as error:
-        raise OutputError(_ENDED) from error
-    except BaseException:
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        raise
+        yield from pool.run(function, shards)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if _KEPT.get(engine) is not pool:
+            pool.end()
 
 
-def _in_order(pool: ProcessPoolExecutor, function: Callable[[S], R], shards: Sequence[S], most: int) -> Iterator[R]:
-    rest = iter(shards)
-    waiting: deque[Future[R]] = deque(pool.submit(function, shard) for shard in islice(rest, most))
-    while waiting:
-        yield waiting.popleft().result()
-        waiting.extend(pool.submit(function, shard) for shard in islice(rest, 1))
+@contextmanager
+def keep_workers(engine: Engine) -> Iterator[None]:
+    """Start the workers of an engine once for all ``run_shards`` of the block; what was loaded before they share.
+
+    Args:
+        engine: The engine.
+
+    Raises:
+        UsageError: Ray is asked for and not installed, or does not answer.
+    """
+    if engine.name not in _HERE:
+        from svit_datasets.ray_cluster import connected
+
+        with connected(jobs=engine.jobs, address=engine.address):
+            yield
+        return
+    if engine.is_single or engine in _KEPT:
+        yield
+        return
+    pool = _KEPT[engine] = _Pool(engine.jobs or 1)
+    try:
+        yield
+    finally:
+        del _KEPT[engine]
+        pool.end()
+
+
+class _Pool:
+    """Processes of this machine.
+
+    They are forks of this process where that is safe, which is where it has one thread; so they start at once and share
+    what it has loaded. Else each is a new interpreter.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._before = set(multiprocessing.active_children())
+        context = multiprocessing.get_context("fork" if _has_one_thread() else "spawn")
+        self._jobs, self._pool = jobs, ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+
+    def run(self, function: Callable[[S], R], shards: Sequence[S]) -> Generator[R, None, None]:
+        """Yield the results in order; few are begun beyond those that are taken."""
+        rest, waiting = iter(shards), deque[Future[R]]()
+        try:
+            with _uninterrupted():  # a process that starts has no way yet to end without a word
+                waiting.extend(self._pool.submit(function, shard) for shard in islice(rest, self._jobs + _AHEAD))
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(self._pool.submit(function, shard) for shard in islice(rest, 1))
+        except BrokenProcessPool as error:
+            raise OutputError(_ENDED) from error
+        except BaseException:
+            if waiting:
+                for child in set(multiprocessing.active_children()) - self._before:
+                    child.terminate()
+            raise
+
+    def end(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+_KEPT: dict[Engine, _Pool] = {}
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let signals that end a run wait until the block has ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _has_one_thread() -> bool:
+    """Tell whether no other thread, of Python's or of a library's, could hold a lock while this process is forked."""
+    try:
+        return sys.platform == "linux" and sum(1 for _ in Path("/proc/self/task").iterdir()) == 1
+    except OSError:
+        return False
 
 
 def _begin() -> None:
     """Leave an interruption to the parent, and end where that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()

@@ -18,6 +18,7 @@ from svit_datasets.findings import Finding, finding
 from svit_datasets.progress import progress
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, decode_native, read_items, task_of
 from svit_datasets.records import TASKS, Conversation, NativeRecord, TaskName, find_task, to_native
+from svit_datasets.remote_names import is_remote
 from svit_datasets.sources import Text, find_texts
 from svit_datasets.table_inputs import TableInput, is_dataset, open_tables
 from svit_datasets.table_records import TableItem
@@ -79,7 +80,7 @@ def detect_layout(raw: bytes | memoryview) -> Layout | None:
     return "llava" if _LLAVA_SIGN.search(raw) else None
 
 
-_DECODERS: dict[Layout, Callable[[bytes | memoryview], NativeRecord | Loose]] = {
+DECODERS: dict[Layout, Callable[[bytes | memoryview], NativeRecord | Loose]] = {
     "native": decode_native,
     "llava": decode_row,
 }
@@ -94,7 +95,7 @@ class _Decoder:
     def __call__(self, raw: bytes | memoryview) -> NativeRecord | Loose:
         if self.layout is None:
             self.layout = detect_layout(raw)
-        return _DECODERS[self.layout or _UNTOLD](raw)
+        return DECODERS[self.layout or _UNTOLD](raw)
 
 
 def read_entries(
@@ -159,6 +160,8 @@ def _texts(one: Any) -> list[Text]:
         raise UsageError(f"inputs: expected paths, a Dataset or a DatasetDict, got {type(one).__name__}")
     if str(one) == STDIN:
         return [Text(Path(STDIN))]
+    if is_remote(one):
+        return [Text(check_exists(str(one)))]
     texts = find_texts(Path(one)) if Path(one).is_dir() else find_texts(Path(check_exists(str(one))))
     if not texts:
         mend = "name a file, or a folder with native or LLaVA files in it or under data/"
@@ -203,11 +206,12 @@ def _read_file(text: Text, layout: Given, task: TaskName | None, max_record_mb: 
     name, decode = text.name, _Decoder(layout)
     with open_source(text.path, member=text.member) as source, progress(name, source.total_bytes) as advance:
         for item in read_items(source, decode, max_record_mb=max_record_mb):
-            yield _entry(name, item, decode.layout or _UNTOLD, task)
+            yield to_entry(name, item, decode.layout or _UNTOLD, task)
             advance(source.tell)
 
 
-def _entry(name: str, item: Item[NativeRecord | Loose], layout: Layout, task: TaskName | None) -> Entry:
+def to_entry(name: str, item: Item[NativeRecord | Loose], layout: Layout, task: TaskName | None) -> Entry:
+    """Return an element that was read as an entry of its layout."""
     record = item.record
     if isinstance(record, NativeRecord):
         return _native(name, item.number, record, item.raw, task)

@@ -77,4 +77,7 @@ class OutputError(SvitError, OSError):
 
 
 class SvitWarning(UserWarning):
-    """Records or images were left out or set to null, or something about them is odd; counted, with examples."""
+    """Records or images were left out or set to null, or something about them is odd; counted, with examples.
+
+    Also that something is waited for, or was left for a later run.
+    """

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict, Unpack, overload
+from typing import Any, TypedDict, Unpack, overload
 
-import msgspec
-
-from svit_datasets.containers import check_exists, fault_error, open_source, path_names
-from svit_datasets.conversion import Conversion, Numbered
+from svit_datasets.containers import path_names
+from svit_datasets.conversion import Conversion
+from svit_datasets.conversion_runs import convert_all, takes_runs
 from svit_datasets.converters import formats
 from svit_datasets.converters.llava_layout import Options
-from svit_datasets.errors import UsageError
-from svit_datasets.findings import Finding
+from svit_datasets.engines import check_engine
+from svit_datasets.forward_shards import forget_parts, open_shards
+from svit_datasets.forward_work import Rules
 from svit_datasets.images import Images
-from svit_datasets.progress import progress
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, decode_native, read_items, task_of
-from svit_datasets.records import TaskName
+from svit_datasets.native_inputs import find_inputs, open_inputs, read_all
+from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.report import OnError, Report, refuse_report
-from svit_datasets.row_writer import RowWriter
-from svit_datasets.sidecar import SIDECAR_SUFFIX
-from svit_datasets.table_inputs import TableInput, is_dataset, open_tables
-from svit_datasets.table_records import TableItem
+from svit_datasets.row_writer import RowWriter, sidecar_name
+from svit_datasets.writers import JsonList
 
 
 class _Keywords(TypedDict, total=False):
@@ -36,6 +33,10 @@ class _Keywords(TypedDict, total=False):
     check: bool
     overwrite: bool
     max_record_mb: int
+    jobs: int | None
+    engine: str
+    address: str | None
+    resume: bool
 
 
 @overload
@@ -58,6 +59,10 @@ def to_llava(
     check: bool = True,
     overwrite: bool = False,
     max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+    jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
+    resume: bool = False,
 ) -> Report | list[dict[str, Any]]:
     """Convert SVIT's native files, or tables of ``load_dataset``, to the JSON list that LLaVA-v1.5's trainer reads.
 
@@ -77,6 +82,11 @@ def to_llava(
         check: Whether every written record is checked against the schema.
         overwrite: Whether existing files may be replaced.
         max_record_mb: Largest native record, in MiB.
+        jobs: Number of processes, 1 by default; the result is the same for any number. With Ray, of tasks at a time.
+        engine: ``local`` for processes of this machine, ``ray`` for tasks of a Ray cluster.
+        address: Address of the Ray cluster; None is the one that the variable ``RAY_ADDRESS`` names, else one that is
+            started for the run.
+        resume: Whether to keep what is finished of an interrupted run, beside the output, and to go on from there.
 
     Returns:
         The report; without ``output``, the records as plain objects, all in memory, and what was left out as a
@@ -90,82 +100,36 @@ def to_llava(
         OutputError: The output cannot be written.
     """
     options = options or Options()
-    is_one = isinstance(inputs, str | Path) or is_dataset(inputs) or not isinstance(inputs, Iterable)
-    given = [inputs] if is_one else list(inputs)
-    found = [(one, open_tables(one, task)) for one in given]
-    names = [name for one, tables in found for name in _names(one, tables)]
-    roots = path_names(images)
-    kept = [*names, *roots, *(file for _, tables in found for table in tables or () for file in table.files)]
+    runs_on = check_engine(engine, jobs, address)
+    target = None if output is None else str(output)
+    found, roots = find_inputs(inputs, task), path_names(images)
+    names = [name for one in found for name in one.names]
+    kept = [*roots, *(file for one in found for file in one.files)]
     made = Report("to-llava", inputs=names, options=asdict(options), on_error=on_error, keep_all=report is not None)
+    beside = sidecar_name(target, options)
     if report is not None:
-        sidecar = None if output is None else f"{output}{SIDECAR_SUFFIX}"
-        refuse_report(report, kept, [output, sidecar], overwrite=overwrite)
+        refuse_report(report, kept, [output, beside], overwrite=overwrite)
+    rules = Rules(tuple(roots), task, options, on_error, check, max_record_mb)
     with ExitStack() as stack:
+        parts = stack.enter_context(ExitStack())  # closed last: what is finished goes once the output has its name
         outputs = stack.enter_context(made.open_outputs(report, inputs=kept, overwrite=overwrite))
-        opened: list[_File | TableInput] = []
-        for one, tables in found:
-            opened += [_open_file(str(one), task)] if tables is None else tables
-        writer = RowWriter(outputs, None if output is None else str(output), formats()["llava"], options, check=check)
+        opened, is_whole = open_inputs(found, task), runs_on.is_single and not resume
+        shards = None if is_whole else open_shards(opened, rules, runs_on, target, parts, resume=resume)
+        rows = None if target is None else JsonList(outputs.open(target))
+        writer = RowWriter(
+            rows, formats()["llava"], options, sidecar=None if beside is None else outputs.open(beside), check=check
+        )
         pictures = stack.enter_context(Images(roots, add=made.add))
-        conversion = Conversion(pictures, writer, made)
-        for numbered in _read_all(opened, made, max_record_mb):
-            conversion.add(numbered)
+        if shards is None:
+            conversion = Conversion(pictures, writer, made)
+            convert_all(conversion, read_all(opened, made, max_record_mb, takes_runs=takes_runs(conversion)))
+        else:
+            shards.convert(pictures, writer, made)
         writer.close()
         made.outputs = writer.written
+    if shards is None:
+        forget_parts(target)
     if writer.kept is None:
         return made
     made.warn()
     return writer.kept
-
-
-class _File(NamedTuple):
-    """A native file."""
-
-    name: str
-    task: TaskName
-
-    def place(self, number: int) -> tuple[str, int]:
-        return self.name, number
-
-
-def _open_file(name: str, task: str | None) -> _File:
-    return _File(name, task_of(check_exists(name), task))
-
-
-def _names(given: Any, tables: list[TableInput] | None) -> list[str]:
-    if tables is None and not isinstance(given, str | Path):
-        raise UsageError(f"inputs: expected paths, a Dataset or a DatasetDict, got {type(given).__name__}")
-    return [str(given)] if isinstance(given, str | Path) else [table.name for table in tables or ()]
-
-
-def _read_all(inputs: list[_File | TableInput], made: Report, max_record_mb: int) -> Iterator[Numbered]:
-    """Yield the records of all inputs; those of one task are numbered through, across inputs."""
-    next_index: dict[str, int] = {}
-    for given in inputs:
-        items = _read_file(given, max_record_mb) if isinstance(given, _File) else given.items()
-        for item in items:
-            if item.fault is not None:
-                file, number = given.place(item.number)
-                fault = msgspec.structs.replace(item.fault, record=number) if number else item.fault
-                _note(made, fault.at(file=file), is_whole_file=not item.number)
-            if item.record is not None:
-                index = next_index.get(given.task, 0)
-                next_index[given.task] = index + 1
-                made.counts["records_read"] += 1
-                yield Numbered(*given.place(item.number), index, given.task, item.record, item.image)
-
-
-def _read_file(file: _File, max_record_mb: int) -> Iterator[TableItem]:
-    with open_source(file.name) as source, progress(file.name, source.total_bytes) as advance:
-        for item in read_items(source, decode_native, max_record_mb=max_record_mb):
-            yield TableItem(item.number, item.record, fault=item.fault)
-            advance(source.tell)
-
-
-def _note(made: Report, fault: Finding, *, is_whole_file: bool) -> None:
-    if fault.severity == "error" and is_whole_file:
-        raise fault_error(fault)  # no policy makes something of a file of which nothing can be read
-    made.add(fault)
-    if fault.severity == "error":
-        made.counts["records_read"] += 1
-        made.counts["records_skipped"] += 1

@@ -16,6 +16,7 @@ from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.image_files import read_size
 from svit_datasets.parts import ImageRow
+from svit_datasets.remote_names import is_remote
 from svit_datasets.stores import FolderStore, Place, Store, ZipStore, find_places
 from svit_datasets.visual_genome import ImageData
 
@@ -32,6 +33,11 @@ class Resolved(NamedTuple):
     path: str
     size_wh: Size | None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether nothing can be made of records of the image."""
+        return any(fault.severity == "error" for fault in self.findings)
 
 
 class Images:
@@ -55,7 +61,7 @@ class Images:
         self._entries: dict[int, ImageData] = {}
         for root in roots:
             try:
-                self._add(Path(root))
+                self._add_remote(str(root)) if is_remote(root) else self._add(Path(root))
             except OSError as error:
                 if isinstance(error, SvitError):
                     raise
@@ -99,7 +105,13 @@ class Images:
         if not places.holders and len(self._entries) == before:
             raise input_error(_no_images(root))
 
-    def _add_entries(self, file: Path) -> None:
+    def _add_remote(self, name: str) -> None:
+        before = len(self._entries)
+        self._add_entries(name)
+        if len(self._entries) == before:
+            raise input_error(finding("input-missing", "no sizes", file=name, expected="an image_data.json"))
+
+    def _add_entries(self, file: str | Path) -> None:
         for entry in visual_genome.read_image_data(str(file), add=self._note):
             self._entries[entry.image_id] = entry
 
@@ -126,7 +138,7 @@ class Images:
         """
         folder, entry = self._folder(image_id), self._entries.get(image_id)
         size_wh = entry.size_wh if entry else None
-        place = self.find(image_id)
+        place = self.find(image_id) if self._stores else None
         if place is None:
             return self._without_file(image_id, folder, size_wh)
         seen_folder, store, _, open_image, _ = place

@@ -13,6 +13,7 @@ from svit_datasets.boxes import Size
 from svit_datasets.containers import input_error
 from svit_datasets.findings import Finding, finding
 from svit_datasets.images import Images
+from svit_datasets.remote_names import is_remote
 from svit_datasets.stores import Place, file_bytes, find_places
 
 
@@ -38,11 +39,13 @@ class Photos:
     """
 
     def __init__(self, roots: Iterable[str | Path] = (), *, add: Callable[[Finding], object] | None = None) -> None:
-        paths = [Path(root) for root in roots]
+        given = list(roots)
+        paths = [Path(root) for root in given if not is_remote(root)]
         for path in paths:
             if not path.exists():
                 raise input_error(finding("input-missing", "no such file or folder", file=str(path)))
-        known = [path for path in paths if path.is_file() or find_places(path) != ((),) * 4]
+        known: list[str | Path] = [root for root in given if is_remote(root)]
+        known += [path for path in paths if path.is_file() or find_places(path) != ((),) * 4]
         self._folders = [path for path in paths if path.is_dir()]
         self._stack = ExitStack()
         self.images = self._stack.enter_context(Images(known, add=add))

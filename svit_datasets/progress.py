@@ -44,13 +44,13 @@ def progress(title: str, total_bytes: int | None, *, every: int = _EVERY) -> Ite
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:  # no thread
         task = bar.add_task(escape(title), total=total_bytes)
         calls = count(1)
 
         def advance(tell: Callable[[], int]) -> None:
             if next(calls) % every == 0:
-                bar.update(task, completed=tell())
+                bar.update(task, completed=tell(), refresh=True)
 
         yield advance
 

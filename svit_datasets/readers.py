@@ -14,6 +14,7 @@ from svit_datasets.containers import Source, fault_error, open_source
 from svit_datasets.diagnosis import MAX_DIGITS, has_more_keys, refuse_duplicate_keys
 from svit_datasets.errors import InputError, UsageError, choose
 from svit_datasets.findings import Finding
+from svit_datasets.kernels.available import use_kernels
 from svit_datasets.records import (
     TASKS,
     Conversation,
@@ -25,19 +26,23 @@ from svit_datasets.records import (
     TurnWithExtra,
     find_task,
 )
-from svit_datasets.split import Ends, split
+from svit_datasets.split import Ends, Run, Take, split
 
 T = TypeVar("T")
 DEFAULT_MAX_RECORD_MB = 64
 
 
 class Item(Struct, Generic[T], frozen=True):
-    """One element of a file: its number from 1, its bytes, and the record or the fault."""
+    """One element of a file: its number from 1, its bytes, and the record or the fault.
+
+    Where runs are taken, ``run`` has several elements in place of one, and ``number`` is that of the first.
+    """
 
     number: int
     raw: bytes | memoryview
     record: T | None = None
     fault: Finding | None = None
+    run: Run | None = None
 
 
 class _LenientTurn(Struct):
@@ -138,6 +143,8 @@ def read_items(
     base: int = 0,
     ends: Ends | None = None,
     is_lines: bool = False,
+    take: Take | None = None,
+    stop: int | None = None,
 ) -> Iterator[Item[T]]:
     """Yield every element of an open source, decoded, faults in their places.
 
@@ -150,6 +157,8 @@ def read_items(
         base: See ``split``.
         ends: Likewise.
         is_lines: Likewise.
+        take: Likewise.
+        stop: Likewise.
 
     Yields:
         The elements, in order.
@@ -157,7 +166,13 @@ def read_items(
     number = 0
     try:
         limit = max_record_mb << 20
-        for value in split(source.read, decode, limit=limit, base=base, ends=ends, is_lines=is_lines):
+        for value in split(
+            source.read, decode, limit=limit, base=base, ends=ends, is_lines=is_lines, take=take, stop=stop
+        ):
+            if value.run is not None:
+                number = value.number + value.run.count - 1
+                yield Item(value.number, b"", run=value.run)
+                continue
             number, fault = value.number, value.fault
             if fault is not None:
                 fault = fault.at(file=source.name, record=number, id=_image_id(value.raw))
@@ -166,6 +181,23 @@ def read_items(
         if error.finding is None:
             raise
         yield Item(number, b"", None, error.finding.at(record=number))
+
+
+def plain_taker(source: Source, *, max_record_mb: int = DEFAULT_MAX_RECORD_MB) -> Take | None:
+    """Return what takes runs of plain native records from an input, for ``read_items``; they are ``NativeRun``.
+
+    Args:
+        source: The open input.
+        max_record_mb: Largest element, in MiB.
+
+    Returns:
+        The function; None where the input is small, or kernels are switched off or cannot be compiled.
+    """
+    if not use_kernels(source.text_bytes or source.total_bytes):
+        return None
+    from svit_datasets.kernels.native_scan import native_scanner
+
+    return native_scanner(max_record_mb << 20)
 
 
 def _image_id(raw: bytes | memoryview) -> str:

@@ -18,7 +18,8 @@ from svit_datasets.check import validator
 from svit_datasets.containers import fault_error
 from svit_datasets.errors import FindingsError, SvitError, SvitWarning, UsageError, choose
 from svit_datasets.findings import Finding
-from svit_datasets.writers import JsonList, OutputSet, close_quietly, encode_ascii, is_same, refuse_target
+from svit_datasets.remote_names import shown_name
+from svit_datasets.writers import JsonList, Output, OutputSet, close_quietly, encode_ascii, is_same, refuse_target
 
 OnError = Literal["raise", "skip", "collect"]
 SHOWN = 20
@@ -35,6 +36,8 @@ class Report:
         outputs: Files written, with their numbers of records; empty where the run failed.
         by_code: How often each fault was found.
         first: The first 20 findings.
+        shards: Number of shards of the run; 0 where it is not in shards.
+        shards_there: How many of them an earlier, interrupted run had finished.
     """
 
     def __init__(
@@ -48,7 +51,7 @@ class Report:
     ) -> None:
         choose("on_error", on_error, ("raise", "skip", "collect"))
         self.command = command
-        self.inputs = [str(i) for i in inputs]
+        self.inputs = [shown_name(str(i)) for i in inputs]
         self.options = dict(options)
         self.on_error = on_error
         self.counts: Counter[str] = Counter()
@@ -58,9 +61,15 @@ class Report:
         self.by_code: Counter[str] = Counter()
         self.errors = 0
         self.first: list[Finding] = []
+        self.shards = self.shards_there = 0
         self._latest: Finding | None = None
         self._keep_all = keep_all
         self._spool: IO[bytes] | None = None
+        self._copy: Output | None = None
+
+    def copy_to(self, output: Output) -> None:
+        """Write each finding to ``output`` too, as a line of JSON."""
+        self._copy = output
 
     def add(self, fault: Finding) -> None:
         """Take down a finding; an error stops the run where the policy is ``raise``.
@@ -81,8 +90,9 @@ class Report:
         self.by_code[fault.code] += 1
         if len(self.first) < SHOWN:
             self.first.append(fault)
-        if self._spool is not None:
-            self._spool.write(encode_ascii(fault) + b"\n")
+        for spool in (self._spool, self._copy):
+            if spool is not None:
+                spool.write(encode_ascii(fault) + b"\n")
 
     def infer(self, counts: Mapping[str, float]) -> None:
         """Add counts of what was inferred; a name that ends in ``_max`` keeps the largest."""

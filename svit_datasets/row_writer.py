@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from svit_datasets.check import validator
@@ -12,23 +12,28 @@ from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.sidecar import SIDECAR_SUFFIX, sidecar_line
-from svit_datasets.writers import STDOUT, JsonList, OutputFile, OutputSet, encode_ascii
+from svit_datasets.writers import STDOUT, JsonList, Output, encode_ascii
 
 
 class RowWriter:
-    """The output file, and the sidecar where there is one."""
+    """The rows of a layout on their way out, and the sidecar where there is one.
 
-    def __init__(self, outputs: OutputSet, output: str | None, fmt: Format, options: Options, *, check: bool) -> None:
+    Args:
+        rows: The list that takes them; None keeps them in memory.
+        fmt: The layout.
+        options: How to write it.
+        sidecar: Takes their provenance.
+        check: Whether every row is held against the schema.
+    """
+
+    def __init__(
+        self, rows: JsonList | None, fmt: Format, options: Options, *, sidecar: Output | None = None, check: bool = True
+    ) -> None:
         self.format, self.options = fmt, options
-        self._rows = None if output is None else JsonList(outputs.open(output))
-        self.kept: list[dict[str, Any]] | None = [] if output is None else None
+        self._rows, self._sidecar = rows, sidecar
+        self.kept: list[dict[str, Any]] | None = [] if rows is None else None
         self._validate = validator(fmt.schema) if check else None
-        self._sidecar: OutputFile | None = None
-        if options.provenance == "sidecar":
-            if output is None or output == STDOUT:
-                raise UsageError("a sidecar needs a file to stand beside: name an output, or --provenance inline")
-            self._sidecar = outputs.open(f"{output}{SIDECAR_SUFFIX}")
-        self._lines = 0
+        self.sidecar_lines = 0
 
     def write(self, made: Row) -> list[Finding]:
         """Write a row; return why not, if it does not fit its schema."""
@@ -46,7 +51,7 @@ class RowWriter:
             self.kept.append(json.loads(data))
         if self._sidecar and made.provenance is not None:
             self._sidecar.write(sidecar_line(made.row["id"], made.provenance))
-            self._lines += 1
+            self.sidecar_lines += 1
         return []
 
     def write_all(self, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -63,6 +68,22 @@ class RowWriter:
     def _is_odd(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         return self._validate is not None and any(map(self._validate, rows))
 
+    def extend_joined(self, chunks: Iterable[bytes], count: int, first: bytes = b"") -> None:
+        """Write rows that were encoded and joined elsewhere; ``first`` is one of them, held against the schema."""
+        wrong = self._validate(json.loads(first)) if self._validate and first else []
+        assert not wrong, wrong
+        if self._rows is not None:
+            self._rows.extend_joined(chunks, count)
+        if self.kept is not None and count:
+            self.kept.extend(json.loads(b"[%s]" % b"".join(chunks)))
+
+    def extend_sidecar(self, chunks: Iterable[bytes], count: int) -> None:
+        """Write lines of the sidecar that were encoded elsewhere."""
+        assert self._sidecar is not None
+        for chunk in chunks:
+            self._sidecar.write(chunk)
+        self.sidecar_lines += count
+
     def close(self) -> None:
         """End the list."""
         if self._rows is not None:
@@ -72,4 +93,20 @@ class RowWriter:
     def written(self) -> dict[str, int]:
         """Files written, with their numbers of records."""
         rows = {self._rows.file.name: self._rows.count} if self._rows else {}
-        return {**rows, **({self._sidecar.name: self._lines} if self._sidecar else {})}
+        return {**rows, **({self._sidecar.name: self.sidecar_lines} if self._sidecar else {})}
+
+
+def sidecar_name(output: str | None, options: Options) -> str | None:
+    """Return where the sidecar of an output goes, None where the provenance goes elsewhere.
+
+    Raises:
+        UsageError: The output is no file.
+
+    >>> sidecar_name("llava.json", Options(provenance="sidecar"))
+    'llava.json.svit.jsonl'
+    """
+    if options.provenance != "sidecar":
+        return None
+    if output is None or output == STDOUT:
+        raise UsageError("a sidecar needs a file to stand beside: name an output, or --provenance inline")
+    return f"{output}{SIDECAR_SUFFIX}"

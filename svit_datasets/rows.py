@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
 from svit_datasets import visual_genome
-from svit_datasets.columns import make_table
+from svit_datasets.batches import Piece, cut_batches
+from svit_datasets.block_tables import find_taker, make_block_table, records_of
 from svit_datasets.containers import fault_error, input_error
+from svit_datasets.errors import SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.joining import ImagesMode, Joined, Joiner
 from svit_datasets.parts import ImageRow, Part, parts_of
@@ -25,8 +27,9 @@ from svit_datasets.tally import Tally
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from svit_datasets.kernels.columns_blocks import Block
+
 _OUTCOMES = {"null": "image set to null", "drop": "rows left out"}
-_ROWS_EACH, _BYTES_EACH = 1000, 32 << 20
 
 
 def read_tables(spec: TableSpec, shares: Sequence[Share]) -> Iterator[tuple[int, pa.Table]]:
@@ -49,8 +52,8 @@ def read_tables(spec: TableSpec, shares: Sequence[Share]) -> Iterator[tuple[int,
     columns = spec.make_columns()
     try:
         for first, group in _neighbours(shares):
-            for batch in _batches(reader(spec, group, tally)):
-                yield first, make_table(batch, columns)
+            for table in cut_batches(reader(spec, group, tally), columns):
+                yield first, table
         if spec.stamp() != before:
             name = str(spec.find_sources().text or spec.find_root())
             raise input_error(finding("input-changed", "another size or time of change than at the start", file=name))
@@ -78,20 +81,6 @@ def _neighbours(shares: Sequence[Share]) -> Iterator[tuple[int, list[Share]]]:
         yield len(shares) - len(run), run
 
 
-def _batches(parts: Iterable[tuple[Part, int]]) -> Iterator[list[Part]]:
-    """Yield the parts, each given with the size of its text, in lists of bounded number and size."""
-    batch: list[Part] = []
-    size = 0
-    for part, text_bytes in parts:
-        batch.append(part)
-        size += len(part.image.data or b"") + text_bytes
-        if len(batch) == _ROWS_EACH or size > _BYTES_EACH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
 def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[tuple[Part, int]]:
     """Yield a part for each image of some shares."""
     joiner = _open_joiner(spec, tally, is_first=not (spec.is_test or group[0].number))
@@ -103,17 +92,22 @@ def _read_images(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Itera
             yield Part(row, NativeRecord(image_id, [])), 0
 
 
-def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[tuple[Part, int]]:
-    """Yield the parts of the native records of some shares, each with the size of its text."""
+def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterator[Piece]:
+    """Yield the rows of the native records of some shares."""
     sources = spec.find_sources()
     assert sources.text is not None
     name, member = str(sources.text), sources.member
     ranges = cut_ranges(name, member=member, most=group[0].of)
     decode = _decoder(is_test=spec.is_test)
+    take = find_taker(spec, name, member)
     joiner = _open_joiner(spec, tally, is_first=not (spec.is_test or group[0].number))
     for part in join_ranges(ranges[group[0].number : group[-1].number + 1]):
         before = cache(partial(count_before, name, part, member=member, max_record_mb=spec.max_record_mb))
-        for item in read_range(name, part, decode, member=member, max_record_mb=spec.max_record_mb):
+        for item in read_range(name, part, decode, member=member, max_record_mb=spec.max_record_mb, take=take):
+            if item.run is not None:
+                place = partial(_number, before, item.number)
+                yield from _block_tables(spec, cast("Block", item.run), joiner, tally, name, place)
+                continue
             if item.fault is not None and item.fault.severity == "error" and _is_own(item, spec):
                 _refuse(spec, item.fault, tally)
             record = item.record
@@ -132,8 +126,28 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
                 yield one, size
 
 
-def _number(before: Callable[[], int], number: int) -> int:
-    return before() + number
+def _block_tables(
+    spec: TableSpec, block: Block, joiner: Joiner, tally: Tally, name: str, number: Callable[[int], int]
+) -> Iterator[pa.Table]:
+    """Yield the rows of a block; ``number`` gives a record's number in the file from its place in the block.
+
+    Where a record is at fault the rows before it come first, as they do when records are read one by one.
+    """
+    images: list[ImageRow | None] = []
+    records = records_of(block)
+    error = None
+    try:
+        for place, image_id in records:
+            images.append(_settle(spec, joiner.join(image_id), tally, name, partial(number, place)))
+    except SvitError as raised:
+        error = raised
+    yield make_block_table(block, [*images, *[None] * (len(records) - len(images))], spec)
+    if error is not None:
+        raise error
+
+
+def _number(before: Callable[[], int], number: int, place: int = 0) -> int:
+    return before() + number + place
 
 
 class _OnlyId(msgspec.Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from array import array
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -13,8 +15,9 @@ import msgspec
 import numpy as np
 from msgspec import Raw, Struct
 
-from svit_datasets.containers import input_error
 from svit_datasets.findings import finding
+from svit_datasets.input_files import input_error, open_file_of, unreadable
+from svit_datasets.remote_names import is_remote
 from svit_datasets.writers import encode_ascii
 
 SIDECAR_SUFFIX = ".svit.jsonl"
@@ -41,6 +44,22 @@ def _key(row_id: str) -> int:
     return int.from_bytes(blake2b(row_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), signed=True)
 
 
+def _open(name: str) -> IO[bytes]:
+    """Open a sidecar; one in a store is copied to a temporary file first, for its lines are asked for in any order."""
+    file, _ = open_file_of(name)
+    if not is_remote(name):
+        return file
+    spool = tempfile.TemporaryFile()
+    try:
+        with file:
+            shutil.copyfileobj(file, spool, 1 << 20)
+        spool.seek(0)
+    except OSError as error:
+        spool.close()
+        raise unreadable(name, error) from error
+    return spool
+
+
 class Sidecar:
     """A sidecar file, looked up by id; in memory are 16 bytes a record.
 
@@ -53,10 +72,7 @@ class Sidecar:
 
     def __init__(self, path: str | Path) -> None:
         self.name = str(path)
-        try:
-            self._file: IO[bytes] = Path(path).open("rb")
-        except OSError as error:
-            raise input_error(finding("input-missing", str(error.strerror), file=self.name)) from error
+        self._file = _open(self.name)
         keys, offsets, offset = array("q"), array("q"), 0
         for number, line in enumerate(self._file, 1):
             if line.isspace():

@@ -12,6 +12,7 @@ from svit_datasets.containers import input_error
 from svit_datasets.errors import InputError
 from svit_datasets.findings import finding
 from svit_datasets.records import TASKS, TaskName, find_task
+from svit_datasets.remote_names import shown_name
 from svit_datasets.stores import find_places
 from svit_datasets.visual_genome import FOLDERS
 
@@ -71,13 +72,13 @@ def find_sources(root: Path, task: TaskName | None, *, with_files: bool) -> Sour
 class Text(NamedTuple):
     """A file of records: where it lies, and its stem where it stands in a zip with others."""
 
-    path: Path
+    path: Path | str
     member: TaskName | None = None
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"{self.path}/{self.member}.json" if self.member else str(self.path)
+        return f"{self.path}/{self.member}.json" if self.member else shown_name(str(self.path))
 
 
 def find_texts(path: Path) -> list[Text]:

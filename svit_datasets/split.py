@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -31,6 +31,30 @@ _GUESS_BYTES = 8 << 20
 _KEYS_KEPT = 16
 _SCAN_BYTES = 1 << 16
 _CUT_CHARACTERS = 16  # a cut literal, number or escape is at fault this far from the end at most
+_TAKE_BYTES = 4 << 20  # what is read at once where runs are taken
+_LONGEST_PAUSE = 63  # records between two questions for a run where none is found
+
+
+class Run(Protocol):
+    """Elements that were taken at once."""
+
+    @property
+    def count(self) -> int:
+        """How many."""
+
+    @property
+    def end(self) -> int:
+        """Index behind the comma, or the line break, behind the last."""
+
+
+class Take(Protocol):
+    """What takes several elements at once; they must be elements that the decoder takes too."""
+
+    def __call__(self, data: bytes, begin: int, stop: int, separator: bytes) -> Run | None:
+        """Return the elements from the index ``begin`` on that can be taken, None where the first cannot.
+
+        What stands behind each of them, a comma or a line break, must stand before the index ``stop``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +68,7 @@ class Value(Generic[T]):
         fault: Why it could not be decoded, without file and id.
         is_last: The fault ends the file: nothing behind it can be read.
         is_passed: The window already stands at the next element.
+        run: Elements that were taken at once, in place of one; ``number`` is that of the first.
     """
 
     number: int
@@ -52,6 +77,7 @@ class Value(Generic[T]):
     fault: Finding | None = None
     is_last: bool = False
     is_passed: bool = False
+    run: Run | None = None
 
 
 def split(
@@ -62,6 +88,8 @@ def split(
     base: int = 0,
     ends: Ends | None = None,
     is_lines: bool = False,
+    take: Take | None = None,
+    stop: int | None = None,
 ) -> Iterator[Value[T]]:
     """Yield the elements of a JSON array, or the lines of JSON lines, decoded.
 
@@ -73,9 +101,11 @@ def split(
         base: Where in the file the first byte stands.
         ends: Tells whether to end at the comma or line break that stands there in the window.
         is_lines: Whether these are JSON lines whatever their first byte says: a part of a file of them.
+        take: Takes several elements at once wherever it can.
+        stop: Where in the file ``ends`` may first say so; what stands behind is not taken at once.
 
     Yields:
-        One ``Value`` for each element, and for each fault, in order.
+        One ``Value`` for each element, for each run of them, and for each fault, in order.
 
     >>> import io
     >>> stream = io.BytesIO(b'[{"a": 1}, {"a": 2 3}, {"a": 4}')
@@ -86,9 +116,10 @@ def split(
     3 {'a': 4} None
     3 None input-truncated
     """
-    window = Window(read, limit, base)
+    window = Window(read if take is None else lambda size: read(max(size, _TAKE_BYTES)), limit, base)
+    taking = _Taking(take, stop)
     if is_lines:
-        yield from _split_lines(window, decode, ends)
+        yield from _split_lines(window, decode, ends, taking)
         return
     while len(window.data) < 4 and window.more():
         pass
@@ -103,9 +134,9 @@ def split(
     first = window.skip_space()
     if first == b"[":
         window.pos += 1
-        yield from _split_array(window, decode, ends)
+        yield from _split_array(window, decode, ends, taking)
     elif first == b"{":
-        yield from _split_lines(window, decode, ends)
+        yield from _split_lines(window, decode, ends, taking)
     elif not first:
         yield _end(0, finding("input-empty", "nothing"))
     else:
@@ -127,11 +158,50 @@ def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:
     return Value(number, head, fault=fault, is_last=True)
 
 
-def _split_lines(window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None) -> Iterator[Value[T]]:
+class _Taking:
+    """Asks for runs of elements; more rarely the longer there are none."""
+
+    def __init__(self, take: Take | None, stop: int | None) -> None:
+        self._take, self._stop = take, stop
+        self._pause = self._failures = 0
+
+    def run(self, window: Window, separator: bytes) -> Run | None:
+        """Return the elements that can be taken at once where the window stands, if any."""
+        if self._take is None:
+            return None
+        if self._pause:
+            self._pause -= 1
+            return None
+        stop = len(window.data) if self._stop is None else self._stop - window.base
+        run = self._take(window.data, window.pos, stop, separator)
+        if run is None:
+            self._failures += 1
+            self._pause = min((1 << (self._failures - 1)) - 1, _LONGEST_PAUSE)
+            return None
+        self._failures = 0
+        _remember_key(window, window.pos)
+        return run
+
+
+def _remember_key(window: Window, begin: int) -> None:
+    """Note how a good record begins, for faults later."""
+    if len(window.keys) < _KEYS_KEPT and (key := FIRST_KEY.match(window.data, begin)):
+        window.keys.add(key[0])
+
+
+def _split_lines(
+    window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None, taking: _Taking
+) -> Iterator[Value[T]]:
     number = 0
     while window.skip_lines():
         if ends and ends(window, window.line_break - window.base):
             return
+        run = taking.run(window, b"\n")
+        if run is not None:
+            yield Value(number + 1, b"", run=run)
+            number += run.count
+            window.pos = run.end - 1
+            continue
         number += 1
         length = window.find(b"\n", 0, window.limit)
         if length < 0 and window.is_full:
@@ -145,13 +215,22 @@ def _split_lines(window: Window, decode: Callable[[bytes | memoryview], T], ends
         window.pos = end
 
 
-def _split_array(window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None) -> Iterator[Value[T]]:
+def _split_array(
+    window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None, taking: _Taking
+) -> Iterator[Value[T]]:
     number = 0
     if window.skip_space() == b"]":
         window.pos += 1
         yield from _after_array(window, number)
         return
     while True:
+        run = taking.run(window, b",")
+        if run is not None:
+            yield Value(number + 1, b"", run=run)
+            number += run.count
+            window.pos = run.end
+            window.skip_space()
+            continue
         number += 1
         value = next_value(window, number, decode)
         yield value

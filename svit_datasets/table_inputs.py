@@ -10,6 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from svit_datasets.remote_names import is_records_url
 from svit_datasets.remote_tables import is_address, list_shards
 from svit_datasets.shards import local_shard
 from svit_datasets.table_files import (
@@ -48,6 +49,8 @@ def open_tables(given: Any, task: str | None = None) -> list[TableInput] | None:
     """
     if not isinstance(given, str | Path):
         return _of_object(given, task)
+    if is_records_url(given):
+        return None
     if is_address(given):
         shards, is_one = list_shards(str(given)), str(given).endswith(".parquet")
         return [table_of(shards, task)] if is_one else tables_of(shards, task)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,16 @@ def test_no_machine_paths_or_registry_addresses():
         if (ROOT / f).is_file() and f != "tests/test_docs.py" and pattern.search((ROOT / f).read_bytes())
     ]
     assert leaks == []
+
+
+def test_the_page_on_pipelines_runs_from_top_to_bottom(tmp_path):
+    text = (ROOT / "docs" / "pipelines.md").read_text()
+    has_ray = find_spec("ray") is not None
+    page = tmp_path / "pipelines.md"
+    page.write_text(text if has_ray else text.partition("## With Ray Data")[0])
+    quiet = {"PYTHONWARNINGS": "", "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}  # Ray warns of itself
+    outputs = run_blocks(page, tmp_path, **quiet)
+    assert outputs[0] == "['id', 'image', 'conversations', 'svit'] 60\n60\n"
+    assert outputs[1] == "compare: equal, value for value\n"
+    assert outputs[2] == "[{'task': 'complex_reasoning', 'image_id': 2, 'outcome': 'inferred'}]\n"
+    assert outputs[3:] == ["True\n", *["60\n"] * (1 + has_ray)]

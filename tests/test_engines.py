@@ -30,6 +30,8 @@ if __name__ == "__main__":
         print("one", flush=True)
 """
 UNGUARDED = """
+import threading, time
+threading.Thread(target=time.sleep, args=[1]).start()  # so that the process is not forked
 from svit_datasets.engines import Engine, run_shards
 print(list(run_shards(abs, [1, 2, 3], Engine(jobs=2))))
 """

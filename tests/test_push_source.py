@@ -118,7 +118,7 @@ def test_a_source_that_is_gone_and_a_card_that_was_edited_are_said(
 
 def test_the_help_tells_which_options_are_of_the_build(client: Client) -> None:
     told = " ".join(client.run("push", "--help", code=CONVERT).out.split())
-    for option in ("-o, --output FOLDER", "--jobs INTEGER RANGE", "--coco-captions FILE", "--no-check-images"):
+    for option in ("-o, --output FOLDER", "--jobs N", "--coco-captions FILE", "--no-check-images"):
         assert f"{option} Build: " in told
     assert "--revision R Branch to push to, made from main where it is not there" in told
     ran = client.run("build", "--help", code=CONVERT)

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from svit_datasets.configs import find_config
 from svit_datasets.containers import check_exists, path_names
+from svit_datasets.engines import check_engine
 from svit_datasets.errors import UsageError, choose
 from svit_datasets.joining import ON_MISSING, OnMissing
 from svit_datasets.publish.build_run import BuildRun, Tell
@@ -50,7 +51,9 @@ def build(
     splits: Iterable[str] | str = (),
     images: PhotosMode = "embed",
     max_shard_size: str | int = DEFAULT_SHARD_SIZE,
-    jobs: int = 1,
+    jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     on_missing_image: OnMissing = "error",
     check_images: bool = True,
@@ -76,7 +79,11 @@ def build(
         images: ``embed`` puts the photos into every configuration, ``separate`` into the configuration ``images``
             alone, ``none`` nowhere.
         max_shard_size: Most bytes of a shard, about; such as ``500MB``.
-        jobs: Number of processes.
+        jobs: Number of processes, 1 by default. With Ray, of tasks at a time.
+        engine: ``local`` for processes of this machine, ``ray`` for tasks of a Ray cluster, whose machines all see the
+            source and the output.
+        address: Address of the Ray cluster; None is the one that the variable ``RAY_ADDRESS`` names, else one
+            that is started for the run.
         on_error: ``raise`` stops at a faulty record, ``skip`` leaves it out.
         on_missing_image: ``error`` stops at a photo that is missing or cannot be decoded, ``null`` keeps its rows
             without it, ``drop`` leaves them out.
@@ -102,8 +109,7 @@ def build(
     choose("images", images, PHOTOS_MODES)
     choose("on_error", on_error, ("raise", "skip"))
     choose("on_missing_image", on_missing_image, ON_MISSING)
-    if jobs < 1:
-        raise UsageError(f"jobs={jobs}: expected 1 or more")
+    runs_on = check_engine(engine, jobs, address)
     naming = check_naming(title, licence)
     limits = Limits(tuple(path_names(splits)) or SPLITS, parse_size(max_shard_size), max_record_mb)
     for split in limits.splits:
@@ -137,7 +143,9 @@ def build(
             coco_captions=captions,
             staging=(staging.records, staging.folder),
         )
-        release, resumed = BuildRun(recipe, limits, staging, made, tell, naming).run(jobs, target, overwrite=overwrite)
+        release, resumed = BuildRun(recipe, limits, staging, made, tell, naming).run(
+            runs_on, target, overwrite=overwrite
+        )
     for path in find_terms(source):
         tell(f"{path}: read it; its terms are not on the card")
     return Built(target, release, made, tuple(absent), resumed)

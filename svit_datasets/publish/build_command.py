@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from svit_datasets.engine_options import ENGINE_OPTIONS
+
 if TYPE_CHECKING:
     from svit_datasets.publish.build import Built
 
 _INTERRUPTED = 130
 _UNCHECKED = "no_check_images"
 BUILD_OPTIONS = (
-    *("configs", "splits", "images", "max_shard_size", "jobs", "on_error", "on_missing_image", "coco_captions"),
+    *(
+        "configs",
+        "splits",
+        "images",
+        "max_shard_size",
+        "jobs",
+        "engine",
+        "address",
+        "on_error",
+        "on_missing_image",
+        "coco_captions",
+    ),
     *("title", "licence", "max_record_mb", _UNCHECKED),
 )
 
@@ -33,7 +46,7 @@ def build_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--split", "splits", multiple=True, type=click.Choice(["train", "test"]), help="Split to build; both by default: test has SVIT's held-out images. May be given more than once."),
         click.option("--images", type=click.Choice(["embed", "separate", "none"]), default="embed", show_default=True, help="Where the photos go, bit for bit: into every configuration; into the configuration 'images' alone; or nowhere."),
         click.option("--max-shard-size", default="500MB", show_default=True, metavar="SIZE", help="Most bytes of a shard, about."),
-        click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Number of processes. The result is the same for any number."),
+        *ENGINE_OPTIONS,
         click.option("--on-error", type=click.Choice(["raise", "skip"]), default="raise", show_default=True, help="At a faulty record: stop, or leave it out and count it."),
         click.option("--on-missing-image", type=click.Choice(["error", "null", "drop"]), default="error", show_default=True, help="At a photo that is missing or cannot be decoded: stop, keep its rows without it, or leave them out."),
         click.option("--no-check-images", is_flag=True, help="Do not decode every photo once."),

@@ -55,7 +55,7 @@ class BuildRun:
         told = [VERSION, pa.__version__, options, recipe.coco_captions, str(recipe.root.absolute()), self.before]
         self.key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def run(self, jobs: int, target: Path, *, overwrite: bool) -> tuple[Release, int]:
+    def run(self, engine: Engine, target: Path, *, overwrite: bool) -> tuple[Release, int]:
         """Write what is missing, and give the whole its name."""
         forget_images()
         try:
@@ -65,7 +65,7 @@ class BuildRun:
             if resumed:
                 self.tell(f"going on: {_parts(resumed, plan)} there already")
             try:
-                self._write(plan, done, jobs)
+                self._write(plan, done, engine)
                 release = self._finish([done[i] for i in range(len(plan.spans))])
             except BaseException as error:
                 if done and not _is_hopeless(error):
@@ -117,14 +117,14 @@ class BuildRun:
         self.staging.write_plan(plan)
         return plan
 
-    def _write(self, plan: Plan, done: dict[int, Done], jobs: int) -> None:
+    def _write(self, plan: Plan, done: dict[int, Done], engine: Engine) -> None:
         """Write the spans that are not done, and take each down as it is."""
         places = [i for i in range(len(plan.spans)) if i not in done]
         total = sum(span.bytes for span in plan.spans)
         with bytes_done("writing shards", total) as add:
             add(sum(plan.spans[i].bytes for i in done))
             jobs_to_do = [Job(self.recipe, plan.spans[i]) for i in places]
-            with closing(run_shards(write_shards, jobs_to_do, Engine(jobs=jobs))) as results:
+            with closing(run_shards(write_shards, jobs_to_do, engine)) as results:
                 for place, one in zip(places, results, strict=True):
                     self.staging.note(place, one)
                     done[place] = one

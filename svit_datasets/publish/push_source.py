@@ -20,7 +20,7 @@ from svit_datasets.sizes import show_size
 if TYPE_CHECKING:
     from svit_datasets.publish.build import Built
 
-_NO_MATTER = ("tell", "jobs")  # options that do not change what is built
+_NO_MATTER = ("tell", "jobs", "engine", "address")  # options that do not change what is built
 _MADE = "`svit-convert build` made"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import structs
 
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding
@@ -155,6 +157,10 @@ class Statistics:
         self.errors += is_of_data and fault.severity == "error"
         if len(self.first) < SHOWN:
             self.first.append(fault)
+
+    def moved(self, before: int) -> Statistics:
+        """Return the statistics of a part of a file, as those of records with so many others before them."""
+        return replace(self, first=[structs.replace(f, record=f.record + before) if before else f for f in self.first])
 
     def take(self, other: Statistics) -> None:
         """Count all that ``other`` has counted, which was read behind this."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from svit_datasets.engine_options import engine_options
 from svit_datasets.statistics.wording import amount
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _TOKENIZER = (
 @click.option("--html", metavar="FILE", help="Write one page with plots, which needs no other file and no network.")
 @click.option("--top", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many openings, phrases and topics to list.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an existing page.")
+@engine_options
 def stats(inputs: tuple[str, ...], **given: Any) -> None:
     """Count what native files, LLaVA files or tables hold, per task and in all.
 

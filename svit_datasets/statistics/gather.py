@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import uuid4
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size
 from svit_datasets.containers import path_names
-from svit_datasets.entries import Entry, Given, read_entries, split_inputs
+from svit_datasets.engines import check_engine
+from svit_datasets.entries import Entry, Given, split_inputs
+from svit_datasets.entry_shards import Reading, Seen, Shard, open_shard, plan_shards
 from svit_datasets.errors import choose
 from svit_datasets.findings import finding
 from svit_datasets.image_files import read_size
 from svit_datasets.photos import Photos
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.shard_chain import run_in_order
 from svit_datasets.statistics.box_measures import Frame
 from svit_datasets.statistics.collected import Coordinates, Statistics
 from svit_datasets.statistics.held import hold
 from svit_datasets.validation.layouts import PROFILES
-from svit_datasets.validation.lengths import ESTIMATE, load_tokenizer
+from svit_datasets.validation.lengths import ESTIMATE, Counter, load_tokenizer
 from svit_datasets.validation.record_rules import frame_of
 
 
@@ -33,6 +39,9 @@ def stats(
     coordinates: Coordinates = "padded",
     tokenizer: str | Path | None = None,
     max_record_mb: int = DEFAULT_MAX_RECORD_MB,
+    jobs: int | None = None,
+    engine: str = "local",
+    address: str | None = None,
 ) -> Statistics:
     """Count what inputs hold: images, pairs, turns, words, openings, boxes, phrases, topics; nothing is loaded whole.
 
@@ -45,6 +54,9 @@ def stats(
         coordinates: The frame of the boxes in LLaVA records that ``to-llava`` made; of others nobody knows it.
         tokenizer: What counts tokens: a folder with ``tokenizer.json``, or a name on the Hub; by default an estimate.
         max_record_mb: Largest record, in MiB.
+        jobs: Number of processes, or of tasks at a time on a cluster; the counts are the same for any number.
+        engine: ``local``, or ``ray`` for a Ray cluster, which reads inputs and images by the names given here.
+        address: Address of the cluster.
 
     Returns:
         The statistics; what could not be read is counted in ``faults``.
@@ -54,15 +66,68 @@ def stats(
         InputError: An input or a root does not exist, or cannot be opened.
     """
     choose("coordinates", coordinates, ("padded", "original"))
-    named, counted = split_inputs(inputs), Statistics(coordinates=coordinates)
-    counted.inputs = [str(one) if isinstance(one, str | Path) else f"<{type(one).__name__}>" for one in named]
+    named, runs_on = split_inputs(inputs), check_engine(engine, jobs, address)
     tokens = ESTIMATE if tokenizer is None else load_tokenizer(tokenizer)
-    counted.tokens, counted.is_estimate = tokens.name, not tokens.is_exact
-    with Photos(path_names(images), add=partial(counted.add_fault, is_of_data=False)) as photos:
-        gatherer = Gatherer(counted, photos, tokens.count)
-        for entry in read_entries(named, layout=layout, task=task, max_record_mb=max_record_mb):
-            gatherer.add(entry)
+    counting = Counting(tuple(path_names(images)), coordinates, tokenizer, uuid4().hex)
+    counted = Statistics(coordinates=coordinates, tokens=tokens.name, is_estimate=not tokens.is_exact)
+    with Photos(counting.roots, add=partial(counted.add_fault, is_of_data=False)) as photos:
+        shards = plan_shards(named, Reading(layout, task, max_record_mb))
+        here = partial(count_shard, counting, tools=Tools(photos, tokens))
+        with closing(run_in_order("stats", partial(count_shard, counting), shards, runs_on, here=here)) as done:
+            for result in done:
+                counted.take(result.value.moved(result.before))
+    counted.inputs = [str(one) if isinstance(one, str | Path) else f"<{type(one).__name__}>" for one in named]
     return counted
+
+
+class Counting(NamedTuple):
+    """How all shards of a run are counted.
+
+    Attributes:
+        roots: Where sizes of images come from.
+        coordinates: The frame of the boxes in LLaVA records that ``to-llava`` made.
+        tokenizer: What counts tokens.
+        run: Tells this run from others, for what a process keeps from shard to shard.
+    """
+
+    roots: tuple[str, ...]
+    coordinates: Coordinates
+    tokenizer: str | Path | None
+    run: str
+
+
+class Tools(NamedTuple):
+    """What counting takes, opened once in a process: the sizes of images, and what counts tokens."""
+
+    photos: Photos
+    tokens: Counter
+
+
+@lru_cache(maxsize=1)
+def _tools_of(counting: Counting) -> Tools:
+    tokenizer = counting.tokenizer
+    tokens = ESTIMATE if tokenizer is None else load_tokenizer(tokenizer)
+    return Tools(Photos(counting.roots, add=id), tokens)  # what is wrong with them is told where the run began
+
+
+def count_shard(counting: Counting, shard: Shard, tools: Tools | None = None) -> tuple[Statistics, Seen]:
+    """Return what a shard holds.
+
+    Args:
+        counting: How to count.
+        shard: The shard.
+        tools: What it takes, where this process has it open already.
+
+    Returns:
+        Its statistics, and how it was read.
+    """
+    photos, tokens = tools or _tools_of(counting)
+    seen = Seen()
+    counted = Statistics(coordinates=counting.coordinates, tokens=tokens.name, is_estimate=not tokens.is_exact)
+    gatherer = Gatherer(counted, photos, tokens.count)
+    for entry in islice(open_shard(shard, seen).entries, shard.skip, None):
+        gatherer.add(entry)
+    return counted, seen
 
 
 class Gatherer:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from svit_datasets.engine_options import engine_options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -45,6 +47,7 @@ _STYLES: dict[str, dict[str, Any]] = {
 @click.option("--explain", metavar="CODE|NUMBER", help="Explain a code, with a bad and a good example; or one record of the one INPUT, by its number from 1.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace existing output files.")
 @click.option("--max-record-mb", type=click.IntRange(1), default=64, show_default=True, help="Largest record to read.")
+@engine_options
 def validate(inputs: tuple[str, ...], **given: Any) -> None:
     """Report everything that is wrong with native files, LLaVA files or tables: where, what, and how to mend it.
 
@@ -79,6 +82,7 @@ def validate(inputs: tuple[str, ...], **given: Any) -> None:
     results = run(
         inputs, images=given["images"], checks=checks, fix=given["fix"],
         overwrite=given["overwrite"], max_record_mb=given["max_record_mb"],
+        **{name: given[name] for name in ("jobs", "engine", "address")},
     )  # fmt: skip
     try:
         _tell(results, inputs, read, checks, given)

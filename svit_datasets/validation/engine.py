@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from svit_datasets.boxes import Size
 from svit_datasets.entries import Entry
@@ -45,15 +45,37 @@ def examine(
     Yields:
         The record, its JSON text as bytes that stay and its size as far as anything tells it, and its findings.
     """
-    photo_rules, set_rules = PhotoRules(photos or Photos(), looking=looking), SetRules()
+    yield from examine_by(PhotoRules(photos or Photos(), looking=looking), SetRules(), entries, coordinates)
+
+
+class Repeats(Protocol):
+    """Finds what a record repeats."""
+
+    def check(self, entry: Entry, values: list[str] | None = None) -> Iterator[Finding]:
+        """Yield findings; see ``SetRules.check``."""
+
+
+def examine_by(
+    photo_rules: PhotoRules, set_rules: Repeats, entries: Iterable[Entry], coordinates: Coordinates
+) -> Iterator[tuple[Entry, list[Finding]]]:
+    """Yield what ``examine`` does, by rules that may have seen other records before.
+
+    Args:
+        photo_rules: The rules on photos.
+        set_rules: The rules on records as a set.
+        entries: The records.
+        coordinates: As in ``examine``.
+
+    Yields:
+        As ``examine`` does.
+    """
     batch: list[_Waiting] = []
     held = 0
     for entry in entries:
-        kept = entry._replace(raw=bytes(entry.raw))
-        values = values_in_turn(kept)
-        size_wh, found = photo_rules.check(kept)
-        found += set_rules.check(kept, values)
-        kept = kept._replace(size_wh=size_wh)
+        values = values_in_turn(entry)
+        size_wh, found = photo_rules.check(entry)
+        found += set_rules.check(entry, values)
+        kept = entry._replace(raw=bytes(entry.raw), size_wh=size_wh)
         batch.append(_Waiting(kept, size_wh, texts_to_screen(kept, values, size_wh, coordinates), found))
         held += len(kept.raw)
         if held >= _BATCH_BYTES or len(batch) >= _BATCH_RECORDS:

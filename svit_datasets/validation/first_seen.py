@@ -52,6 +52,45 @@ class FirstSeen:
             self._pack()
         return None
 
+    def add_all(
+        self, keys: npt.NDArray[np.uint64], values: npt.NDArray[np.uint64]
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
+        """Add keys in order; return the first value of each, and which of them came before.
+
+        Args:
+            keys: Hashes.
+            values: The value that comes with each.
+
+        >>> import numpy as np
+        >>> firsts, is_known = FirstSeen().add_all(*np.array([[7, 8, 7], [1, 2, 3]], np.uint64))
+        >>> firsts.tolist(), is_known.tolist()
+        ([1, 2, 1], [False, False, True])
+        """
+        import numpy as np
+
+        if self._recent:
+            self._pack()
+        known, at, places = np.unique(keys, return_index=True, return_inverse=True)
+        firsts, is_new = values[at], np.ones(len(known), bool)
+        for run_keys, run_values in self._runs:
+            found = np.minimum(run_keys.searchsorted(known), len(run_keys) - 1)
+            is_there = run_keys[found] == known
+            firsts[is_there] = run_values[found[is_there]]
+            is_new &= ~is_there
+        is_known = np.ones(len(keys), bool)
+        is_known[at[is_new]] = False
+        if is_new.any():
+            self._mark(known[is_new])
+            self._keep((known[is_new], firsts[is_new]))
+        return firsts[places.reshape(-1)], is_known
+
+    def _mark(self, keys: npt.NDArray[np.uint64]) -> None:
+        import numpy as np
+
+        low = keys & np.uint64(_BIT_MASK)
+        bits = np.left_shift(1, (low & np.uint64(7)).astype(np.int64)).astype(np.uint8)
+        np.bitwise_or.at(np.frombuffer(self._bitmap, np.uint8), (low >> np.uint64(3)).astype(np.int64), bits)
+
     def _find(self, key: int) -> int | None:
         import numpy as np
 
@@ -72,7 +111,11 @@ class FirstSeen:
         keys = np.fromiter(self._recent.keys(), np.uint64, len(self._recent))
         values = np.fromiter(self._recent.values(), np.uint64, len(self._recent))
         self._recent = {}
-        run: Any = (keys, values)
+        self._keep((keys, values))
+
+    def _keep(self, run: Any) -> None:
+        import numpy as np
+
         while self._runs and len(self._runs[-1][0]) < 2 * len(run[0]):
             older = self._runs.pop()
             run = tuple(np.concatenate(pair) for pair in zip(older, run, strict=True))

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from operator import eq
 
 import msgspec
+from msgspec import UNSET
 
 from svit_datasets.boxes import Size
 from svit_datasets.check import validator
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, strip_sentence
+from svit_datasets.diagnosis import has_more_keys
 from svit_datasets.entries import Entry
 from svit_datasets.photos import is_safe_path
 from svit_datasets.validation.answers import repeats
@@ -71,7 +73,9 @@ def texts_to_screen(
     >>> texts_to_screen(entry._replace(raw=b"{}"), ["Why?", "So."], None, "padded")
     """
     profile = PROFILES[entry.layout]
-    if entry.fault is not None or values is None or len(entry.raw) > _LARGEST_BYTES or not _fits_schema(entry, profile):
+    if entry.fault is not None or values is None or len(entry.raw) > _LARGEST_BYTES:
+        return None
+    if not _is_plain(entry) and not _fits_schema(entry, profile):
         return None
     if not profile.is_native and not _is_image_in_place(entry, values):
         return None
@@ -85,6 +89,17 @@ def _asked(question: str) -> str:
     """Return a question without its formatting sentence and the white space in front of that."""
     stripped = strip_sentence(question)
     return question if stripped == question else stripped.strip()
+
+
+def _is_plain(entry: Entry) -> bool:
+    """Tell whether a record with roles in turn surely fits the native schema: typed decoding proves it but for ids.
+
+    That is so where there is no room for a key that the schema does not name.
+    """
+    if not PROFILES[entry.layout].is_native or entry.image_id is None or entry.image_id < 0:
+        return False
+    keys = sum([(1 if c.topic is UNSET else 2) + 2 * len(c.content) for c in entry.conversations])
+    return not has_more_keys(entry.raw, 2 + keys)
 
 
 def _fits_schema(entry: Entry, profile: Profile) -> bool:

@@ -96,6 +96,7 @@ class Results:
         codes: Codes that count; others are passed over.
 
     Attributes:
+        codes: Codes that count.
         records: Records looked at.
         faulty: Records with a finding.
         by_code: How often each code was found.
@@ -107,7 +108,7 @@ class Results:
     """
 
     def __init__(self, codes: frozenset[str]) -> None:
-        self._codes = codes
+        self.codes = codes
         self.records = 0
         self.faulty = 0
         self.by_code: Counter[str] = Counter()
@@ -127,7 +128,7 @@ class Results:
 
     def add(self, found: Iterable[Finding]) -> list[Finding]:
         """Take down findings; return those that count."""
-        kept = [fault for fault in found if fault.code in self._codes]
+        kept = [fault for fault in found if fault.code in self.codes]
         for fault in kept:
             self.by_code[fault.code] += 1
             self.by_severity[fault.severity] += 1
