@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from svit_datasets.backward_reading import Decode, Rules, Sorter, make_decoder, row_taker
-from svit_datasets.backward_shards import open_shards
+from svit_datasets.backward_shards import forget_parts, open_shards
 from svit_datasets.backward_work import SortJob
 from svit_datasets.backward_writing import NativeWriter
 from svit_datasets.containers import STDIN, exists, open_source, path_names
@@ -100,7 +100,7 @@ def from_llava(
         shards = None
         if not runs_on.is_single:
             job = SortJob(rules, sidecars, keeps_rest=rest is not None)
-            shards = stack.enter_context(open_shards(job, runs_on, str(output)))
+            shards = stack.enter_context(open_shards(job, names, runs_on, str(output)))
         outputs = stack.enter_context(made.open_outputs(report, inputs=inputs, overwrite=overwrite))
         pictures = stack.enter_context(Images(roots, add=made.add))
         foreign = JsonList(outputs.open(rest)) if rest is not None else None
@@ -108,7 +108,9 @@ def from_llava(
         if shards is not None:
             shards.sort_out(sorter, foreign, made, pictures)
         else:
-            for name, beside in sidecars.items():
+            forget_parts(str(output))
+            for name in names:
+                beside = sidecars[name]
                 sidecar = stack.enter_context(Sidecar(beside)) if beside else None
                 _read(name, make_decoder(sidecar, pictures, options), max_record_mb, sorter)
         if sorter.regrouping is not None:

@@ -21,7 +21,7 @@ from svit_datasets.findings import Finding
 from svit_datasets.images import Images
 from svit_datasets.manifest import Folder, open_manifest
 from svit_datasets.ranges import cut_ranges
-from svit_datasets.remote_names import is_remote, path_of
+from svit_datasets.remote_names import is_remote, join_name, path_of
 from svit_datasets.report import Report
 from svit_datasets.shard_chain import Result, run_in_order
 from svit_datasets.writers import JsonList
@@ -47,7 +47,7 @@ def plan(names: list[str], max_record_mb: int) -> list[Shard]:
 
 
 def _cut(name: str, number: int, reading: Reading) -> list[Shard]:
-    if name == STDIN or not (is_remote(name) or not path_of(name).exists() or path_of(name).is_file()):
+    if name == STDIN or (not is_remote(name) and _is_pipe(path_of(name))):
         raise UsageError(f"{name}: can be read once, by one process; name a file, or leave --jobs out")
     whole = Shard(name, number, name, 0, reading, is_first=True, layout="llava")
     try:
@@ -62,6 +62,10 @@ def _cut(name: str, number: int, reading: Reading) -> list[Shard]:
     spans = cut_ranges(name, most=count)
     ends = [size if span.stop is None else span.stop for span in spans]
     return [whole._replace(span=s, size_bytes=end - s.start) for s, end in zip(spans, ends, strict=True)]
+
+
+def _is_pipe(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 class Shards:
@@ -112,13 +116,14 @@ class Shards:
 
 
 @contextmanager
-def open_shards(job: SortJob, engine: Engine, output: str) -> Iterator[Shards]:
-    """Open the way back in shards; their files lie in a folder beside the output, which goes when the block ends.
+def open_shards(job: SortJob, names: list[str], engine: Engine, output: str) -> Iterator[Shards]:
+    """Open the way back in shards; their files lie in a folder inside the output, which goes when the block ends.
 
     Args:
         job: What the shards have in common.
+        names: The files, in order.
         engine: What runs them.
-        output: The output.
+        output: The output folder, which goes too where it was not there before and nothing else is in it.
 
     Yields:
         It.
@@ -127,15 +132,27 @@ def open_shards(job: SortJob, engine: Engine, output: str) -> Iterator[Shards]:
         UsageError: A file can be read by one process only, or another process writes the output.
         OutputError: The folder cannot be made.
     """
-    shards = plan(list(job.sidecars), job.rules.max_record_mb)
-    folder, slash, name = output.rstrip("/").rpartition("/")
-    place = f"{folder}{slash}.{name}{_STAGE}"
+    shards, place = plan(names, job.rules.max_record_mb), join_name(output, _STAGE)
     missing = [] if is_remote(place) else [p for p in path_of(place).parents if not p.exists()]
     with ExitStack() as stack:
         for made in reversed(missing):
             stack.callback(_remove_empty, made)
         manifest = stack.enter_context(open_manifest(place, output, ""))
+        manifest.folder.clear()  # what a killed run left would take room until the end
         yield Shards(job._replace(folder=place), shards, engine, manifest.folder)
+
+
+def forget_parts(output: str) -> None:
+    """Remove what a killed run left in an output folder; another process that writes there keeps what it has.
+
+    Args:
+        output: The folder. In a store nothing tells whether another process writes, so nothing is removed there.
+    """
+    place = join_name(output, _STAGE)
+    if is_remote(place) or not path_of(place).is_dir():
+        return
+    with suppress(SvitError, OSError), open_manifest(place, output, ""):
+        pass  # without a plan it goes with the block
 
 
 def _remove_empty(folder: Path) -> None:

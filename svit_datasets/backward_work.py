@@ -33,7 +33,7 @@ class SortJob(NamedTuple):
 
     Attributes:
         rules: How they are read.
-        sidecars: The inputs, each with the provenance beside it.
+        sidecars: For each input the provenance beside it.
         keeps_rest: Whether foreign rows are kept.
         folder: Where what is found goes.
     """
@@ -78,7 +78,7 @@ def sort_out(job: SortJob, shard: Shard, *, pictures: Images | None = None) -> t
     """
     folder, rules, seen = Folder(job.folder), job.rules, Seen()
     made = Report("from-llava", inputs=[], options={}, on_error=rules.on_error)
-    place = f"{shard.number:04}.{'all' if shard.span is None else shard.span.start}"
+    place = f"{shard.number:08}.{'all' if shard.span is None else shard.span.start}"
     files = (f"{place}.spool", f"{place}.findings", f"{place}.rest")
     fault: SvitError | None = None
     with _Written(folder, files[0]) as spool, _Written(folder, files[1]) as notes, _Written(folder, files[2]) as rest:

@@ -15,7 +15,7 @@ from svit_datasets.table_spec import TableSpec
 
 if TYPE_CHECKING:
     from svit_datasets.kernels.columns_blocks import Block
-    from svit_datasets.split import Take
+    from svit_datasets.runs import Take
 
 _NO_RECORD = NativeRecord(0, [])
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -15,9 +18,9 @@ from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import connection
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from svit_datasets.errors import OutputError, UsageError, choose
+from svit_datasets.errors import OutputError, SvitError, UsageError, choose
 
 S = TypeVar("S")
 R = TypeVar("R")
@@ -26,6 +29,7 @@ _ENDED = (
     'outside of if __name__ == "__main__"; use fewer --jobs'
 )
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+_SENT_BYTES = 2048  # half of what a pipe takes in one piece
 _AHEAD = 2  # shards that wait beyond those at work, so that no process is idle
 
 
@@ -101,11 +105,12 @@ def run_shards(function: Callable[[S], R], shards: Sequence[S], engine: Engine =
     if jobs <= 1:
         yield from map(function, shards)
         return
-    pool = _KEPT.get(engine) or _Pool(jobs)
+    kept = _KEPT.get((threading.get_ident(), engine))
+    pool = kept or _Pool(jobs)
     try:
         yield from pool.run(function, shards)
     finally:
-        if _KEPT.get(engine) is not pool:
+        if pool is not kept:
             pool.end()
 
 
@@ -125,14 +130,15 @@ def keep_workers(engine: Engine) -> Iterator[None]:
         with connected(jobs=engine.jobs, address=engine.address):
             yield
         return
-    if engine.is_single or engine in _KEPT:
+    key = threading.get_ident(), engine
+    if engine.is_single or key in _KEPT:
         yield
         return
-    pool = _KEPT[engine] = _Pool(engine.jobs or 1)
+    pool = _KEPT[key] = _Pool(engine.jobs or 1)
     try:
         yield
     finally:
-        del _KEPT[engine]
+        del _KEPT[key]
         pool.end()
 
 
@@ -144,33 +150,77 @@ class _Pool:
     """
 
     def __init__(self, jobs: int) -> None:
-        self._before = set(multiprocessing.active_children())
+        self._own: set[Any] = set()
         context = multiprocessing.get_context("fork" if _has_one_thread() else "spawn")
-        self._jobs, self._pool = jobs, ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
+        self._folder = tempfile.mkdtemp(prefix="svit-")
+        self._jobs = jobs
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(self._folder,))
 
     def run(self, function: Callable[[S], R], shards: Sequence[S]) -> Generator[R, None, None]:
         """Yield the results in order; few are begun beyond those that are taken."""
-        rest, waiting = iter(shards), deque[Future[R]]()
+        rest, waiting = iter(shards), deque[Future[_Sent]]()
         try:
-            with _uninterrupted():  # a process that starts has no way yet to end without a word
-                waiting.extend(self._pool.submit(function, shard) for shard in islice(rest, self._jobs + _AHEAD))
+            waiting.extend(self._begin(function, islice(rest, self._jobs + _AHEAD)))
             while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(self._pool.submit(function, shard) for shard in islice(rest, 1))
+                yield _receive(waiting.popleft().result())
+                waiting.extend(self._begin(function, islice(rest, 1)))
         except BrokenProcessPool as error:
             raise OutputError(_ENDED) from error
         except BaseException:
             if waiting:
-                for child in set(multiprocessing.active_children()) - self._before:
+                for child in self._own:
                     child.terminate()
             raise
+
+    def _begin(self, function: Callable[[S], R], shards: Iterator[S]) -> list[Future[_Sent]]:
+        with _STARTING, _uninterrupted():  # a process that starts has no way yet to end without a word
+            before = set(multiprocessing.active_children())
+            begun = [self._pool.submit(_work, function, shard, self._folder) for shard in shards]
+            self._own |= set(multiprocessing.active_children()) - before
+        return begun
 
     def end(self) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
-_KEPT: dict[Engine, _Pool] = {}
+class _Sent(NamedTuple):
+    """A result on its way, pickled: itself, or the file that it lies in; or the fault that came instead."""
+
+    data: bytes = b""
+    file: str = ""
+
+
+def _work(function: Callable[[S], R], shard: S, folder: str) -> _Sent:
+    """Run a shard. What is sent fits one write to a pipe, so a process that is killed leaves no half of a message.
+
+    Half of one would be waited for without end.
+    """
+    try:
+        outcome: tuple[R | None, SvitError | None] = (function(shard), None)
+    except SvitError as error:
+        outcome = (None, error)
+    data = pickle.dumps(outcome)
+    if len(data) <= _SENT_BYTES:
+        return _Sent(data)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+        file.write(data)
+    return _Sent(file=file.name)
+
+
+def _receive(sent: _Sent) -> Any:
+    data = Path(sent.file).read_bytes() if sent.file else sent.data
+    if sent.file:
+        Path(sent.file).unlink()
+    result, error = pickle.loads(data)
+    if error is not None:
+        raise error
+    return result
+
+
+_KEPT: dict[tuple[int, Engine], _Pool] = {}  # of each thread
+_STARTING = threading.Lock()  # so that a pool knows which processes are its own
 
 
 @contextmanager
@@ -191,16 +241,17 @@ def _has_one_thread() -> bool:
         return False
 
 
-def _begin() -> None:
-    """Leave an interruption to the parent, and end where that is gone."""
+def _begin(folder: str) -> None:
+    """Leave an interruption to the parent, and end where that is gone, with the folder of what was on its way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent.sentinel, folder), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
+def _end_with(sentinel: int, folder: str) -> None:
     connection.wait([sentinel])
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

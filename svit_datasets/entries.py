@@ -18,7 +18,7 @@ from svit_datasets.findings import Finding, finding
 from svit_datasets.progress import progress
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, decode_native, read_items, task_of
 from svit_datasets.records import TASKS, Conversation, NativeRecord, TaskName, find_task, to_native
-from svit_datasets.remote_names import is_remote
+from svit_datasets.remote_names import is_remote, path_of, protocol_of
 from svit_datasets.sources import Text, find_texts
 from svit_datasets.table_inputs import TableInput, is_dataset, open_tables
 from svit_datasets.table_records import TableItem
@@ -132,6 +132,7 @@ class Part(NamedTuple):
     files: tuple[str, ...]
     task: TaskName | None
     entries: Iterator[Entry]
+    is_table: bool = False
 
 
 def open_entries(
@@ -146,9 +147,9 @@ def open_entries(
     if task is not None and find_task(task) is None:
         raise UsageError(f"no task is called {task!r}; pass one of {', '.join(TASKS)}")
     for one in split_inputs(inputs):
-        tables = None if str(one) == STDIN else open_tables(one, task)
+        tables = None if str(one) == STDIN else open_tables(_local(one), task)
         for table in tables or ():
-            yield Part(table.name, table.files, table.task, _read_table(table))
+            yield Part(table.name, table.files, table.task, _read_table(table), is_table=True)
         for text in _texts(one) if tables is None else ():
             told = text.member or told_task(text.name, task)
             files = () if str(text.path) == STDIN else (str(text.path),)
@@ -162,11 +163,20 @@ def _texts(one: Any) -> list[Text]:
         return [Text(Path(STDIN))]
     if is_remote(one):
         return [Text(check_exists(str(one)))]
-    texts = find_texts(Path(one)) if Path(one).is_dir() else find_texts(Path(check_exists(str(one))))
+    path = path_of(str(one))
+    if not path.is_dir():
+        check_exists(str(one))
+    texts = find_texts(path)
     if not texts:
         mend = "name a file, or a folder with native or LLaVA files in it or under data/"
         raise input_error(finding("input-missing", "no .json, .jsonl, .json.gz or .zip", file=str(one), mend=mend))
     return texts
+
+
+def _local(one: Any) -> Any:
+    """Return an input, ``file://`` taken off."""
+    is_url = isinstance(one, str) and not is_remote(one) and protocol_of(one) is not None
+    return path_of(one) if is_url else one
 
 
 def split_inputs(inputs: Any) -> list[Any]:
@@ -185,9 +195,9 @@ def is_folder_of_files(one: Any) -> bool:
     >>> is_folder_of_files("referring_qa.json")
     False
     """
-    if not isinstance(one, str | Path) or str(one) == STDIN or not Path(one).exists():
+    if not isinstance(one, str | Path) or str(one) == STDIN or is_remote(one) or not path_of(str(one)).exists():
         return False
-    return len(find_texts(Path(one))) > 1 and open_tables(one, _ANY_TASK) is None
+    return len(find_texts(path_of(str(one)))) > 1 and open_tables(_local(one), _ANY_TASK) is None
 
 
 def told_task(name: str, task: str | None = None) -> TaskName | None:

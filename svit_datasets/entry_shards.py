@@ -29,6 +29,8 @@ from svit_datasets.range_edges import Borders, Proof
 from svit_datasets.ranges import Range, cut_ranges, read_part
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, read_items
 from svit_datasets.records import TaskName
+from svit_datasets.remote_names import shown_name
+from svit_datasets.shard_files import total_bytes
 from svit_datasets.split import FIRST_KEY
 
 SHARD_BYTES = 16 << 20
@@ -69,6 +71,7 @@ class Shard(NamedTuple):
         skip: Entries to pass over at the beginning.
         held: The open input where it cannot be opened elsewhere, or a second time.
         known: What a run found out about it before.
+        files: The files that it is read from, by the names that open them.
     """
 
     one: Any
@@ -83,6 +86,7 @@ class Shard(NamedTuple):
     skip: int = 0
     held: Part | None = None
     known: Any = None
+    files: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -141,7 +145,8 @@ def plan_shards(inputs: Any, reading: Reading) -> list[Shard]:
     names: set[str] = set()
     for one in split_inputs(inputs):
         for number, part in enumerate(open_entries([one], **reading._asdict())):
-            whole = Shard(one, number, part.name, _size_of(part.files), reading, part.name not in names)
+            size_bytes, is_first = total_bytes(part.files), part.name not in names
+            whole = Shard(one, number, part.name, size_bytes, reading, is_first, files=part.files)
             shards += [whole._replace(held=part)] if is_held(one) else _cut(whole, part)
             names.add(part.name)
     return shards
@@ -156,19 +161,15 @@ def is_held(one: Any) -> bool:
     return not isinstance(one, str | Path) or str(one) == STDIN
 
 
-def _size_of(files: tuple[str, ...]) -> int:
-    return sum(Path(file).stat().st_size for file in files if Path(file).is_file())
-
-
 def _cut(whole: Shard, part: Part) -> list[Shard]:
     """Return the ranges of a large plain file whose first record shows its layout; anything else as it is."""
     count = -(-whole.size_bytes // SHARD_BYTES)
-    if count < 2 or part.files != (part.name,):
+    if count < 2 or part.is_table or [shown_name(file) for file in part.files] != [part.name]:
         return [whole]
-    layout = _layout_of(part.name, whole.reading)
+    layout = _layout_of(part.files[0], whole.reading)
     if layout is None:
         return [whole]
-    spans = cut_ranges(part.name, most=count)
+    spans = cut_ranges(part.files[0], most=count)
     size = whole.size_bytes
     return [
         whole._replace(
@@ -212,7 +213,7 @@ def open_shard(shard: Shard, seen: Seen) -> Part:
     """
     if shard.span is not None:
         entries = _noted(_read_span(shard, shard.span, seen.borders), seen)
-        return Part(shard.name, (shard.name,), shard.task, entries)
+        return Part(shard.name, shard.files, shard.task, entries)
     part = shard.held or list(open_entries([shard.one], **shard.reading._asdict()))[shard.number]
     return part._replace(entries=_noted(part.entries, seen))
 
@@ -225,7 +226,7 @@ def _noted(entries: Iterator[Entry], seen: Seen) -> Iterator[Entry]:
 
 def _read_span(shard: Shard, span: Range, borders: Borders) -> Iterator[Entry]:
     items = read_part(
-        shard.name,
+        shard.files[0],
         span,
         DECODERS[shard.layout],
         max_record_mb=shard.reading.max_record_mb,

@@ -15,17 +15,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from itertools import groupby, islice
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from svit_datasets import VERSION
-from svit_datasets.containers import STDIN, input_error, open_source
+from svit_datasets.containers import STDIN, open_source
 from svit_datasets.conversion_runs import load_kernels
 from svit_datasets.engines import Engine, keep_workers, run_shards
-from svit_datasets.errors import FindingsError, RecordError, SvitError, SvitWarning, UsageError
-from svit_datasets.findings import Finding, finding
+from svit_datasets.errors import FindingsError, InputError, RecordError, SvitError, SvitWarning, UsageError
+from svit_datasets.findings import Finding
 from svit_datasets.forward_work import (
     Converted,
     ConvertJob,
@@ -45,17 +44,17 @@ from svit_datasets.native_inputs import Given, NativeFile
 from svit_datasets.progress import bytes_done
 from svit_datasets.ranges import WHOLE, Range, cut_ranges
 from svit_datasets.records import TASKS
-from svit_datasets.remote_files import stamp_of
-from svit_datasets.remote_names import is_remote, path_of
+from svit_datasets.remote_names import is_remote, path_of, protocol_of
 from svit_datasets.report import Report
 from svit_datasets.row_writer import RowWriter
 from svit_datasets.seen import SeenIds
-from svit_datasets.sources import stamp
+from svit_datasets.watched import Watched, watched_names
 from svit_datasets.writers import STDOUT
 
 SHARD_BYTES = 16 << 20
 _MOST_SHARDS = 10_000  # of one file; those of a larger one are larger
 _STAGE = ".svit-parts"
+_MEMORY = "memory"
 
 
 class Plan(Struct, frozen=True):
@@ -72,14 +71,22 @@ class Shards:
         rules: How they are converted.
         engine: What runs them.
         manifest: What is finished of them.
+        watched: The files that they are read from.
         resume: Whether that is kept where the run ends early.
     """
 
     def __init__(
-        self, pieces: Sequence[Piece], rules: Rules, engine: Engine, manifest: Manifest, key: str, *, resume: bool
+        self,
+        pieces: Sequence[Piece],
+        rules: Rules,
+        engine: Engine,
+        manifest: Manifest,
+        watched: Watched,
+        *,
+        resume: bool,
     ) -> None:
         self._pieces, self._rules, self._engine = pieces, rules, engine
-        self._manifest, self._key, self._resume = manifest, key, resume
+        self._manifest, self._key, self._watched, self._resume = manifest, manifest.key, watched, resume
 
     def convert(self, pictures: Images, writer: RowWriter, made: Report) -> None:
         """Convert what is not finished yet, and append everything in order."""
@@ -95,12 +102,10 @@ class Shards:
         plan = self._plan()
         done = self._manifest.finished(Converted)
         made.shards, made.shards_there = len(plan.shards), len(done)
-        before = _stamp(self._pieces)
         for place, (result, fault) in enumerate(self._results(plan, done)):
             self._take(result, fault, writer, made)
             done[place] = result
-        if _stamp(self._pieces) != before:
-            raise input_error(finding("input-changed", "another size or time of change than at the start"))
+        self._watched.check()
 
     def _plan(self) -> Plan:
         plan = self._manifest.read_plan(Plan) if self._resume else None
@@ -132,7 +137,7 @@ class Shards:
             for _, several in groupby(self._pieces, key=lambda piece: piece.number):
                 pieces = list(several)
                 found = list(islice(results, len(pieces)))
-                if len(pieces) > 1 and not is_joined([(one.begin, one.end) for one in found]):
+                if len(pieces) > 1 and not is_joined(found):
                     pieces = [msgspec.structs.replace(pieces[0], start=0, stop=None)]
                     found = [scan(ScanJob(pieces[0], self._rules))]
                 yield list(zip(pieces, found, strict=True))
@@ -167,19 +172,27 @@ class Shards:
         return b"".join(self._manifest.read_part(part)).splitlines()
 
 
-def is_joined(borders: Sequence[tuple[int | None, int | None]]) -> bool:
-    """Tell whether each range of a file begins where the one before it ended, so that reading on would give the same.
+def is_joined(scans: Sequence[Scanned]) -> bool:
+    """Tell whether ranges of a file give what reading it whole gives.
 
-    Args:
-        borders: Where the first record of each range begins, None if none does; where the record behind its last one
-            begins, None at the end of the file.
+    They do where each begins as the one before it ended. Where a broken record ends is told by every first key that
+    came before it, so with one, all records must begin alike.
 
-    >>> is_joined([(0, 120), (None, None), (120, None)]), is_joined([(0, None), (120, None)])
-    (True, False)
+    >>> is_joined([Scanned(9, 9, [], 0, 120), Scanned(0, 0, []), Scanned(9, 9, [], 120, None)])
+    True
+    >>> is_joined([Scanned(9, 9, [], 0, None), Scanned(9, 9, [], 120, None)])
+    False
     """
-    taken = [pair for pair in borders if pair[0] is not None]
-    follows = [*(begin for begin, _ in taken[1:]), None]
-    return [end for _, end in taken] == follows
+    end: int | None = 0
+    keys: frozenset[bytes] = frozenset()
+    for one in scans:
+        if one.begin is None:
+            continue
+        keys |= one.first_keys
+        if one.begin != end or (one.begin and one.is_broken and len(keys) > 1):
+            return False
+        end = one.end
+    return end is None
 
 
 def open_shards(
@@ -202,8 +215,11 @@ def open_shards(
         UsageError: An input cannot be cut, or there is no place to go on from.
     """
     pieces = [piece for number, given in enumerate(opened) for piece in _cut(number, given)]
+    watched = Watched(watched_names(opened, rules.roots))
     told = [VERSION, asdict(rules.options), *rules[:2], *rules[3:], [msgspec.to_builtins(p) for p in pieces]]
-    key = hashlib.sha256(json.dumps([*told, _stamp(pieces)]).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps([*told, watched.stamps]).encode()).hexdigest()
+    if protocol_of(str(target)) == _MEMORY and not engine.is_single:
+        raise UsageError(f"{target}: is in the memory of this process alone; name a file, or leave --jobs out")
     if target in (None, STDOUT):
         if resume:
             raise UsageError("resume: what is finished is kept beside the output, so name a file")
@@ -211,18 +227,32 @@ def open_shards(
     else:
         place = stage_of(str(target))
     manifest = stack.enter_context(open_manifest(place, str(target), key))
-    stack.push(lambda kind, *_: _leave(manifest, kind, resume=resume))
-    return Shards(pieces, rules, engine, manifest, key, resume=resume)
+    stack.push(lambda _kind, error, _trace: _leave(manifest, error, resume=resume))
+    return Shards(pieces, rules, engine, manifest, watched, resume=resume)
 
 
 def forget_parts(target: str | None) -> None:
-    """Remove what a killed run left beside an output that is whole now."""
+    """Remove what a killed run left beside an output that is whole now; of a run that goes on, leave it alone."""
     if target in (None, STDOUT) or is_remote(str(target)):
         return
     place = stage_of(str(target))
-    if Path(place).is_dir():
+    if not _is_folder(place):
+        return
+    try:
         with open_manifest(place, str(target), "") as manifest:
             manifest.folder.clear()
+    except UsageError:  # another process is at it
+        return
+    except OSError as error:
+        told = f"{place}: left as it is ({error.strerror or error}); remove it, it is of no use"
+        warnings.warn(told, SvitWarning, stacklevel=2)
+
+
+def _is_folder(place: str) -> bool:
+    try:
+        return path_of(place).is_dir()
+    except OSError:  # a name too long for a folder
+        return False
 
 
 def stage_of(target: str) -> str:
@@ -235,15 +265,21 @@ def stage_of(target: str) -> str:
     return f"{folder}{slash}.{name}{_STAGE}"
 
 
-def _leave(manifest: Manifest, kind: type[BaseException] | None, *, resume: bool) -> None:
+def _leave(manifest: Manifest, error: BaseException | None, *, resume: bool) -> None:
     """Remove what was finished, unless the run ended early and is to go on."""
-    is_hopeless = kind is None or issubclass(kind, RecordError | FindingsError | UsageError)
-    if resume and not is_hopeless and manifest.has_plan:
-        count = len(manifest.finished(Converted))
-        kept = f"{count:,} finished parts are kept in {manifest.folder.place}"
-        warnings.warn(f"{kept}; the same command with --resume goes on from there", SvitWarning, stacklevel=2)
-    else:
+    count = len(manifest.finished(Converted)) if resume and error is not None and not _is_hopeless(error) else 0
+    if not count:
         manifest.folder.clear()
+        return
+    kept = f"{count:,} finished part{'s are' if count > 1 else ' is'} kept in {manifest.folder.place}"
+    warnings.warn(f"{kept}; the same command with --resume goes on from there", SvitWarning, stacklevel=2)
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    """Tell whether the input must change before anything else can come of it; then nothing finished is of use."""
+    if isinstance(error, InputError):
+        return error.finding is None or error.finding.code != "input-unreadable"
+    return isinstance(error, RecordError | FindingsError | UsageError)
 
 
 def _cut(number: int, given: Given) -> list[Piece]:
@@ -265,10 +301,3 @@ def _ranges(name: str) -> list[Range]:
         return [WHOLE]
     most = min(_MOST_SHARDS, max(1, size // SHARD_BYTES))
     return cut_ranges(name, most=most)
-
-
-def _stamp(pieces: Sequence[Piece]) -> str:
-    """Return a digest of what tells the inputs' files from others of the same names."""
-    names = dict.fromkeys(piece.name for piece in pieces)
-    far = [stamp_of(name) for name in names if is_remote(name)]
-    return " ".join([stamp(path_of(name) for name in names if not is_remote(name)), *far])

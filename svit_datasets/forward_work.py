@@ -15,16 +15,20 @@ from svit_datasets.converters import formats
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import SvitError
 from svit_datasets.images import Images, resolve_row
+from svit_datasets.kernels.native_run import NativeRun
 from svit_datasets.manifest import Folder, Part, PartFile, write_entry
 from svit_datasets.native_inputs import NativeFile, RunItem, as_item, number_records
 from svit_datasets.ranges import Borders, Range, read_part
-from svit_datasets.readers import decode_native, plain_taker
-from svit_datasets.records import TaskName
+from svit_datasets.readers import Item, decode_native, plain_taker
+from svit_datasets.records import NativeRecord, TaskName
 from svit_datasets.report import OnError, Report
 from svit_datasets.row_writer import RowWriter
+from svit_datasets.split import FIRST_KEY
 from svit_datasets.table_inputs import TableInput, open_tables
 from svit_datasets.table_records import TableItem
 from svit_datasets.writers import JsonList
+
+_KEYS_TOLD = 8  # of a shard; that they are not one is what counts
 
 
 class Rules(NamedTuple):
@@ -59,7 +63,8 @@ class ScanJob(NamedTuple):
 class Scanned(NamedTuple):
     """What stands in a shard: its elements, its records, and the image ids of those that have conversations.
 
-    ``begin`` and ``end`` are its borders in the file, see ``Borders``.
+    ``begin``, ``end`` and ``first_keys`` are its borders in the file, see ``Borders``; ``is_broken`` tells whether an
+    element is at fault, so that where it ends depends on the keys before it.
     """
 
     elements: int
@@ -67,6 +72,8 @@ class Scanned(NamedTuple):
     image_ids: Sequence[int]
     begin: int | None = None
     end: int | None = None
+    first_keys: frozenset[bytes] = frozenset()
+    is_broken: bool = False
 
 
 class Planned(Struct, frozen=True):
@@ -105,6 +112,7 @@ class Converted(Struct, frozen=True):
 def scan(job: ScanJob) -> Scanned:
     """Return the ids of a shard's records; its faults are told when it is converted."""
     elements = records = 0
+    is_broken = False
     image_ids: list[int] = []
     borders = Borders()
     try:
@@ -116,6 +124,7 @@ def scan(job: ScanJob) -> Scanned:
                 continue
             elements = item.number
             if item.record is None:
+                is_broken = True
                 continue
             records += 1
             is_known = item.image is None or job.rules.roots or not resolve_row(item.image).has_errors
@@ -127,7 +136,8 @@ def scan(job: ScanJob) -> Scanned:
         packed: Sequence[int] = array("q", image_ids)  # it travels in an eighth of the room
     except OverflowError:
         packed = image_ids
-    return Scanned(elements, records, packed, borders.begin, borders.end)
+    keys = frozenset(borders.first_keys)
+    return Scanned(elements, records, packed, borders.begin, borders.end, keys, is_broken)
 
 
 def convert(job: ConvertJob) -> tuple[Converted, SvitError | None]:
@@ -188,7 +198,14 @@ def _items(
     part = Range(piece.start, piece.stop)
     most = rules.max_record_mb
     for item in read_part(piece.name, part, decode_native, max_record_mb=most, borders=borders, take=take):
+        if borders is not None and item.fault is None and len(borders.first_keys) < _KEYS_TOLD:
+            borders.first_keys.add(_first_key(item))
         yield as_item(item)
+
+
+def _first_key(item: Item[NativeRecord]) -> bytes:
+    key = FIRST_KEY.match(item.run.raw(0) if isinstance(item.run, NativeRun) else item.raw)
+    return key[0] if key else b""
 
 
 _PICTURES: dict[str, Images] = {}  # of one run, by its key

@@ -16,7 +16,7 @@ from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.image_files import read_size
 from svit_datasets.parts import ImageRow
-from svit_datasets.remote_names import is_remote
+from svit_datasets.remote_names import is_remote, path_of
 from svit_datasets.stores import FolderStore, Place, Store, ZipStore, find_places
 from svit_datasets.visual_genome import ImageData
 
@@ -61,7 +61,7 @@ class Images:
         self._entries: dict[int, ImageData] = {}
         for root in roots:
             try:
-                self._add_remote(str(root)) if is_remote(root) else self._add(Path(root))
+                self._add_remote(str(root)) if is_remote(root) else self._add(path_of(str(root)))
             except OSError as error:
                 if isinstance(error, SvitError):
                     raise

@@ -10,8 +10,9 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Generic, Protocol, TypeVar
 
@@ -25,6 +26,8 @@ from svit_datasets.writers import encode_ascii, output_error
 
 T = TypeVar("T")
 _PLAN, _LOCK, _ENTRY = "plan.json", "lock", ".done.json"
+_PLACE = re.compile(r"[0-9]{8}" + re.escape(_ENTRY))
+_OWN = re.compile(rf"[0-9]{{8}}\..+|{re.escape(_PLAN)}(\.part)?")
 _CHUNK_BYTES = 4 << 20
 
 
@@ -106,7 +109,7 @@ class Folder:
 
     def clear(self) -> None:
         """Remove all files but the lock, the plan first: what a killed removal leaves is no run to go on with."""
-        names = [name for name in self.names() if name != _LOCK]
+        names = [name for name in self.names() if _OWN.fullmatch(name)]
         for name in sorted(names, key=lambda name: name != _PLAN):
             self.fs.rm_file(self.path(name))
 
@@ -115,7 +118,8 @@ class Folder:
         self.clear()
         if self.is_local:
             Path(self.path(_LOCK)).unlink(missing_ok=True)
-            Path(self.root).rmdir()
+            with suppress(OSError):  # something of another's stands in it
+                Path(self.root).rmdir()
 
 
 class PartFile:
@@ -177,7 +181,7 @@ class Manifest:
     """
 
     def __init__(self, folder: Folder, key: str) -> None:
-        self.folder, self._key = folder, key
+        self.folder, self.key = folder, key
 
     def read_plan(self, kind: type[T]) -> T | None:
         """Return the plan of an earlier run of the same key; None, with all else removed, where there is none."""
@@ -186,7 +190,7 @@ class Manifest:
             kept: _Plan[T] | None = _decode(data or b"", _Plan[kind])  # type: ignore[valid-type]
         except ValueError:
             kept = None
-        if kept is not None and kept.key == self._key:
+        if kept is not None and kept.key == self.key:
             return kept.plan
         self.folder.clear()
         return None
@@ -198,20 +202,20 @@ class Manifest:
 
     def write_plan(self, plan: object) -> None:
         """Keep the plan."""
-        self.folder.write(_PLAN, encode_ascii(_Plan(self._key, plan)))
+        self.folder.write(_PLAN, encode_ascii(_Plan(self.key, plan)))
 
     def finished(self, kind: type[F]) -> dict[int, F]:
         """Return the results of the shards whose files have the digests that were taken down, by their places."""
         found = {}
         for name in self.folder.names():
-            if not name.endswith(_ENTRY):
+            if not _PLACE.fullmatch(name):
                 continue
             try:
                 result: F = _decode(self.folder.read(name) or b"", kind)
             except ValueError:
                 continue  # it was being written when the process was killed
             if all(self._is_whole(part) for part in result.files):
-                found[int(name.removesuffix(_ENTRY))] = result
+                found[int(name[:8])] = result
         return found
 
     def read_part(self, part: Part) -> Iterator[bytes]:

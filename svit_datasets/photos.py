@@ -13,7 +13,7 @@ from svit_datasets.boxes import Size
 from svit_datasets.containers import input_error
 from svit_datasets.findings import Finding, finding
 from svit_datasets.images import Images
-from svit_datasets.remote_names import is_remote
+from svit_datasets.remote_names import is_remote, path_of
 from svit_datasets.stores import Place, file_bytes, find_places
 
 
@@ -40,7 +40,7 @@ class Photos:
 
     def __init__(self, roots: Iterable[str | Path] = (), *, add: Callable[[Finding], object] | None = None) -> None:
         given = list(roots)
-        paths = [Path(root) for root in given if not is_remote(root)]
+        paths = [path_of(str(root)) for root in given if not is_remote(root)]
         for path in paths:
             if not path.exists():
                 raise input_error(finding("input-missing", "no such file or folder", file=str(path)))

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from svit_datasets.containers import open_source
 from svit_datasets.readers import decode_native
-from svit_datasets.split import FIRST_KEY, next_value
-from svit_datasets.window import SPACE, Window
+from svit_datasets.split import next_value
+from svit_datasets.window import FIRST_KEY, SPACE, Window
 
 _PROOF_BYTES = 1 << 20
 _EDGE_BYTES = 1 << 16  # white space around a comma, at most

@@ -20,7 +20,7 @@ from svit_datasets.range_edges import NATIVE, Edge, find_edge, find_next_edge
 from svit_datasets.range_edges import Borders as Borders
 from svit_datasets.range_edges import Proof as Proof
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, decode_native, read_items
-from svit_datasets.split import Take
+from svit_datasets.runs import Take
 from svit_datasets.window import Read, Window
 
 T = TypeVar("T")

@@ -26,7 +26,8 @@ from svit_datasets.records import (
     TurnWithExtra,
     find_task,
 )
-from svit_datasets.split import Ends, Run, Take, split
+from svit_datasets.runs import Run, Take
+from svit_datasets.split import Ends, split
 
 T = TypeVar("T")
 DEFAULT_MAX_RECORD_MB = 64

@@ -1,10 +1,10 @@
-"""Which image ids were seen, in about a bit an id."""
+"""Which image ids were seen, in about a bit an id where they lie close together, in 230 bytes where they do not."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-_PAGE_BITS = 15
+_PAGE_BITS = 9  # small, so that ids far from each other cost little too
 
 
 class SeenIds:

@@ -11,73 +11,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from svit_datasets.diagnosis import TOO_DEEP, diagnose
-from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.findings import finding, quote
+from svit_datasets.runs import Take, Taking, Value
+from svit_datasets.split_faults import broken_record, find_next, last_fault, separator_fault, syntax_fault, too_large
+from svit_datasets.window import FIRST_KEY as FIRST_KEY
 from svit_datasets.window import SPACE, Read, Window
 
 T = TypeVar("T")
 Ends = Callable[[Window, int], bool]
-FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
 _BOUNDARY = re.compile(rb"\}\s*+,\s*+\{")
 _NUMBER_GOES_ON = re.compile(r"[-+.eE0-9]*")
 _SCANNER = json.JSONDecoder(parse_constant=float, parse_int=str)
 _WHOLE = msgspec.json.Decoder(msgspec.Raw)
 _GUESS_BYTES = 8 << 20
-_KEYS_KEPT = 16
 _SCAN_BYTES = 1 << 16
 _CUT_CHARACTERS = 16  # a cut literal, number or escape is at fault this far from the end at most
 _TAKE_BYTES = 4 << 20  # what is read at once where runs are taken
-_LONGEST_PAUSE = 63  # records between two questions for a run where none is found
-
-
-class Run(Protocol):
-    """Elements that were taken at once."""
-
-    @property
-    def count(self) -> int:
-        """How many."""
-
-    @property
-    def end(self) -> int:
-        """Index behind the comma, or the line break, behind the last."""
-
-
-class Take(Protocol):
-    """What takes several elements at once; they must be elements that the decoder takes too."""
-
-    def __call__(self, data: bytes, begin: int, stop: int, separator: bytes) -> Run | None:
-        """Return the elements from the index ``begin`` on that can be taken, None where the first cannot.
-
-        What stands behind each of them, a comma or a line break, must stand before the index ``stop``.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Value(Generic[T]):
-    """One element of a file.
-
-    Attributes:
-        number: Its number, from 1.
-        raw: Its bytes as they stand; valid until the next value is asked for.
-        value: What the decoder made of it; None with a fault.
-        fault: Why it could not be decoded, without file and id.
-        is_last: The fault ends the file: nothing behind it can be read.
-        is_passed: The window already stands at the next element.
-        run: Elements that were taken at once, in place of one; ``number`` is that of the first.
-    """
-
-    number: int
-    raw: bytes | memoryview
-    value: T | None = None
-    fault: Finding | None = None
-    is_last: bool = False
-    is_passed: bool = False
-    run: Run | None = None
 
 
 def split(
@@ -117,7 +71,7 @@ def split(
     3 None input-truncated
     """
     window = Window(read if take is None else lambda size: read(max(size, _TAKE_BYTES)), limit, base)
-    taking = _Taking(take, stop)
+    taking = Taking(take, stop)
     if is_lines:
         yield from _split_lines(window, decode, ends, taking)
         return
@@ -126,7 +80,7 @@ def split(
     encoding = _other_encoding(window.data[:4])
     if encoding:
         found, mend = encoding, f"convert it first, e.g. iconv -f {encoding.split()[1]} -t UTF-8"
-        yield _end(0, finding("input-encoding", found, mend=mend))
+        yield last_fault(0, finding("input-encoding", found, mend=mend))
         return
     if window.data.startswith(b"\xef\xbb\xbf"):
         window.pos = 3
@@ -138,10 +92,10 @@ def split(
     elif first == b"{":
         yield from _split_lines(window, decode, ends, taking)
     elif not first:
-        yield _end(0, finding("input-empty", "nothing"))
+        yield last_fault(0, finding("input-empty", "nothing"))
     else:
         head = window.data[window.pos : window.pos + 40].decode("utf-8", "replace")
-        yield _end(0, finding("input-not-json", quote(head)))
+        yield last_fault(0, finding("input-not-json", quote(head)))
 
 
 def _other_encoding(head: bytes) -> str:
@@ -153,44 +107,8 @@ def _other_encoding(head: bytes) -> str:
     return {3: "bare UTF-32", 2: "bare UTF-16"}.get(head.count(0), "")
 
 
-def _end(number: int, fault: Finding, head: bytes = b"") -> Value[T]:
-    """Return a fault that ends the file; ``head`` is the beginning of its record."""
-    return Value(number, head, fault=fault, is_last=True)
-
-
-class _Taking:
-    """Asks for runs of elements; more rarely the longer there are none."""
-
-    def __init__(self, take: Take | None, stop: int | None) -> None:
-        self._take, self._stop = take, stop
-        self._pause = self._failures = 0
-
-    def run(self, window: Window, separator: bytes) -> Run | None:
-        """Return the elements that can be taken at once where the window stands, if any."""
-        if self._take is None:
-            return None
-        if self._pause:
-            self._pause -= 1
-            return None
-        stop = len(window.data) if self._stop is None else self._stop - window.base
-        run = self._take(window.data, window.pos, stop, separator)
-        if run is None:
-            self._failures += 1
-            self._pause = min((1 << (self._failures - 1)) - 1, _LONGEST_PAUSE)
-            return None
-        self._failures = 0
-        _remember_key(window, window.pos)
-        return run
-
-
-def _remember_key(window: Window, begin: int) -> None:
-    """Note how a good record begins, for faults later."""
-    if len(window.keys) < _KEYS_KEPT and (key := FIRST_KEY.match(window.data, begin)):
-        window.keys.add(key[0])
-
-
 def _split_lines(
-    window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None, taking: _Taking
+    window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None, taking: Taking
 ) -> Iterator[Value[T]]:
     number = 0
     while window.skip_lines():
@@ -216,7 +134,7 @@ def _split_lines(
 
 
 def _split_array(
-    window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None, taking: _Taking
+    window: Window, decode: Callable[[bytes | memoryview], T], ends: Ends | None, taking: Taking
 ) -> Iterator[Value[T]]:
     number = 0
     if window.skip_space() == b"]":
@@ -238,7 +156,9 @@ def _split_array(
             may_follow = _BOUNDARY.search(window.data, window.pos)
             if may_follow and value.fault and value.fault.code.startswith("record-"):
                 begin = window.base + window.pos + 1
-                yield _end(number, finding("input-rest", f"no further record behind byte {begin} could be told apart"))
+                yield last_fault(
+                    number, finding("input-rest", f"no further record behind byte {begin} could be told apart")
+                )
             return
         if value.is_passed:
             if ends and ends(window, window.data.rfind(b",", 0, window.pos)):
@@ -255,8 +175,8 @@ def _split_array(
             return
         if separator != b",":
             window.pos -= 1
-            length = 0 if separator == b"{" else _find_next(window) if separator else -1
-            yield Value(number, b"", fault=_separator_fault(window, separator), is_last=length < 0)
+            length = 0 if separator == b"{" else find_next(window) if separator else -1
+            yield Value(number, b"", fault=separator_fault(window, separator), is_last=length < 0)
             if length < 0:
                 return
             window.pos += length
@@ -267,14 +187,7 @@ def _after_array(window: Window, number: int) -> Iterator[Value[T]]:
     if window.skip_space():
         rest = window.data[window.pos : window.pos + 40].decode("utf-8", "replace")
         found = f"{quote(rest)} behind the closing ']', at byte {window.base + window.pos + 1}"
-        yield _end(number, finding("input-syntax", found))
-
-
-def _separator_fault(window: Window, separator: bytes) -> Finding:
-    place = f"behind the record, at byte {window.base + window.pos + 1}"
-    if not separator:
-        return finding("input-truncated", f"the end of the file {place}")
-    return finding("input-syntax", f"{quote(separator.decode('latin-1'))} {place}")
+        yield last_fault(number, finding("input-syntax", found))
 
 
 def next_value(window: Window, number: int, decode: Callable[[bytes | memoryview], T]) -> Value[T]:
@@ -304,8 +217,7 @@ def _decoded(window: Window, number: int, raw: memoryview, decode: Callable[[byt
         value = decode(raw)
     except (ValueError, RecursionError) as error:
         return Value(number, raw, fault=diagnose(bytes(raw), error))
-    if len(window.keys) < _KEYS_KEPT and (key := FIRST_KEY.match(raw)):
-        window.keys.add(key[0])
+    window.remember_key(raw)
     return Value(number, raw, value)
 
 
@@ -345,58 +257,15 @@ def _scan_value(window: Window, number: int, decode: Callable[[bytes | memoryvie
         try:
             _, end = _SCANNER.raw_decode(text)
         except RecursionError:
-            return _broken(window, number, finding("record-depth", TOO_DEEP))
+            return broken_record(window, number, finding("record-depth", TOO_DEEP))
         except json.JSONDecodeError as error:
             if len(data) > window.limit:
-                return _too_large(window, number)
+                return too_large(window, number)
             is_cut = error.pos > len(text) - _CUT_CHARACTERS or error.msg.startswith("Unterminated string")
             if can_grow and is_cut:
                 continue
-            return _syntax_fault(window, number, text, error, is_whole=not can_grow)
+            return syntax_fault(window, number, text, error, is_whole=not can_grow)
         if can_grow and _NUMBER_GOES_ON.fullmatch(text, end):
             continue
         raw = memoryview(data)[: len(text[:end].encode("utf-8", "surrogateescape"))]
         return _decoded(window, number, raw, decode)
-
-
-def _too_large(window: Window, number: int) -> Value[T]:
-    """Pass over a record beyond the limit, without holding it, to where the next one begins."""
-    fault = finding("record-too-large", f"a record of over {window.limit >> 20} MB")
-    marker = FIRST_KEY.match(window.data, window.pos)
-    head = window.data[window.pos : window.pos + 10_000]
-    if marker:
-        window.pos += len(marker[0])
-        if window.skip_to(marker[0]):
-            return Value(number, head, fault=fault, is_passed=True)
-    return _end(number, fault, head)
-
-
-def _syntax_fault(window: Window, number: int, text: str, error: json.JSONDecodeError, *, is_whole: bool) -> Value[T]:
-    before = len(text[: error.pos].encode("utf-8", "surrogateescape"))
-    at_byte = window.base + window.pos + before + 1
-    if window.data[window.pos :].lstrip(SPACE)[:1] == b"]":
-        fault = finding("input-syntax", f"a ',' before the closing ']', at byte {at_byte}")
-        return _end(number, fault)
-    found = f"{error.msg.removesuffix(' at')} at byte {at_byte}: {quote(text[max(0, error.pos - 20) : error.pos + 20])}"
-    broken: Value[T] = _broken(window, number, finding("record-syntax", found))
-    rest = text.rstrip()
-    if broken.is_last and is_whole and (error.pos >= len(rest) or not rest.endswith("]")):
-        return _end(number, finding("input-truncated", f"the end of the file inside the record ({found})"))
-    return broken
-
-
-def _find_next(window: Window) -> int:
-    """Return where the next record begins, by any first key that was seen so far; -1 if none does."""
-    own = FIRST_KEY.match(window.data, window.pos)
-    keys = window.keys | ({own[0]} if own else set())
-    found = [window.find(key, len(own[0]) if own else 1, window.limit) for key in keys]
-    return min((at for at in found if at >= 0), default=-1)
-
-
-def _broken(window: Window, number: int, fault: Finding) -> Value[T]:
-    """Return a record that cannot be parsed: it ends where the next one begins with a first key seen so far."""
-    length = _find_next(window)
-    if length < 0:
-        return _end(number, fault, window.data[window.pos : window.pos + 10_000])
-    raw = window.data[window.pos : window.pos + length].rstrip(SPACE).removesuffix(b",")
-    return Value(number, raw, fault=fault)

@@ -19,6 +19,7 @@ from svit_datasets.table_records import TableItem, granularity_of, read_rows, wa
 RECORD_INDEX, RECORD_COPY = "record_index", "record_copy"
 _LIMITS = {RECORD_INDEX: 10**18, RECORD_COPY: 10**9}  # what the way back reads
 _INDEX = "conversation_index"
+_SOURCE = "number_records"
 
 
 class Placed(NamedTuple):
@@ -48,13 +49,16 @@ def number_records(table: pa.Table) -> pa.Table:
         earlier records are of the same image. Rows may then be left out, and their order may change.
 
     Raises:
-        UsageError: The columns are not those of these tables.
+        UsageError: It is no table, or its columns are not those of these tables.
 
     >>> table = pa.table({"image_id": [5, 7, 5], "conversations": [[{"topic": None, "content": []}]] * 3})
     >>> number_records(table).select(["record_index", "record_copy"]).to_pylist()[-1]
     {'record_index': 2, 'record_copy': 1}
     """
-    granularity = granularity_of(table.column_names, source="number_records")
+    from svit_datasets.table_llava import as_table  # which imports this module
+
+    table = as_table(table, _SOURCE)
+    granularity = granularity_of(table.column_names, source=_SOURCE)
     seen, starts, indices, copies, position = SeenIds(), [], [], [], 0
     for item in read_rows(_rows(table, wanted_columns(table.column_names, granularity)), granularity):
         starts.append(item.number - 1)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 Read = Callable[[int], bytes]
 
 SPACE = b" \t\r\n"
+FIRST_KEY = re.compile(rb'\{\s*+"[^"\\]*+"')
 _NOT_SPACE = re.compile(rb"[^ \t\r\n]")
 CHUNK_BYTES = 1 << 20
+_KEYS_KEPT = 16
 
 
 class Window:
@@ -89,3 +91,8 @@ class Window:
             start = max(start, len(self.data) - self.pos - len(needle))
             if start > within or not self.more():
                 return -1
+
+    def remember_key(self, text: bytes | memoryview, at: int = 0) -> None:
+        """Note how a good record begins, for faults later."""
+        if len(self.keys) < _KEYS_KEPT and (key := FIRST_KEY.match(text, at)):
+            self.keys.add(key[0])

@@ -29,3 +29,18 @@ def work(shard: Work) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.3 if shard.kind == "slow" else 0.01)
     return shard.number * 10
+
+
+def make_large(number: int) -> bytes:
+    """Return more than a pipe holds; end with a fault, or killed, where the number says so."""
+    if number == 5:
+        raise fault_error(finding("image-missing", "nothing", file="a.json", record=number))
+    if number == 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return bytes(60 << 20)
+
+
+def process_id(_shard: int) -> int:
+    """Return which process runs the shard."""
+    time.sleep(0.05)
+    return os.getpid()

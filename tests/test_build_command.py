@@ -215,3 +215,31 @@ def test_an_arrow_that_cuts_no_chunks_is_told(
     ran = call("build", source.root, "-o", tmp_path / "hub", "--images", "none")
     told = f"pyarrow {pa.__version__} cuts no chunks by content, so the Hub keeps less of what repeats once; 21 does\n"
     assert (ran.code, told in ran.err) == (0, not has_chunking)
+
+
+@pytest.mark.parametrize(
+    ("root", "output", "told"),
+    [
+        ("s3://svit/", "hub", "s3://svit/: {}copy the files into a folder here, and name that"),
+        ("svit", "s3://svit/hub", "s3://svit/hub: {}name a folder here, and copy it there when it is built"),
+        ("hf://datasets/org/svit", "hub", "hf://datasets/org/svit: {}copy the files into a folder here, and name that"),
+    ],
+)
+def test_a_store_is_refused(source: Source, tmp_path: Path, root: str, output: str, told: str) -> None:
+    ran = run("build", root, "-o", output, cwd=tmp_path)
+    told = told.format("build reads and writes folders of this machine; ")
+    assert (ran.code, ran.err) == (2, f"error: {told}\n")
+    assert list(tmp_path.iterdir()) == [source.root]
+
+
+@pytest.mark.usefixtures("source")
+def test_captions_in_a_store_are_refused(tmp_path: Path) -> None:
+    ran = run("build", "svit", "-o", "hub", "--coco-captions", "s3://coco/a.json", cwd=tmp_path)
+    told = "build reads and writes folders of this machine; copy the file here, and name the copy"
+    assert (ran.code, ran.err) == (2, f"error: s3://coco/a.json: {told}\n")
+
+
+def test_addresses_of_this_machine_are_paths(source: Source, tmp_path: Path) -> None:
+    made = build(f"file://{source.root}", f"file://{tmp_path}/hub")
+    assert made.folder == tmp_path / "hub"
+    assert digests(made.folder) == digests(build(source.root, tmp_path / "two").folder)

@@ -1,5 +1,6 @@
 """The docs cannot rot: generated pages are up to date, and every command and example in them runs."""
 
+import json
 import os
 import re
 import shutil
@@ -116,6 +117,13 @@ def test_the_page_on_publishing_runs_from_top_to_bottom(tmp_path):
     assert (tmp_path / "referring.json").read_bytes() == (tmp_path / "own.json").read_bytes()
     name = "data/referring/train-00000-of-00001.parquet"
     assert (tmp_path / "svit-copy" / name).read_bytes() == pushed[name]
+
+
+def test_the_page_on_scale_runs_from_top_to_bottom(tmp_path):
+    run_blocks(ROOT / "docs" / "scale.md", tmp_path)
+    assert (tmp_path / "resumed.json").read_bytes() == (tmp_path / "llava.json").read_bytes()
+    own = svit_datasets.to_llava(tmp_path / "svit/data/referring_qa.json", images=tmp_path / "svit/raw")
+    assert json.loads((tmp_path / "two.json").read_bytes()) == own
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -6,16 +6,17 @@ import multiprocessing
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from build_held import children_of, expect_ended
-from engine_work import Work, work
+from engine_work import Work, make_large, process_id, work
 from helpers_cli import WAIT_SECONDS
 
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines import Engine, keep_workers, run_shards
 from svit_datasets.errors import OutputError, RecordError
 
 ENDED = (
@@ -121,4 +122,42 @@ def test_a_script_without_a_guard_is_told(tmp_path: Path) -> None:
 def test_nothing_to_do_starts_nothing() -> None:
     assert list(run_shards(abs, [], Engine(jobs=4))) == []
     assert list(run_shards(abs, [-7], Engine(jobs=4))) == [7]
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(("first", "fault"), [(0, RecordError), (10, OutputError)])
+def test_a_fault_while_others_send_much_ends_all(first: int, fault: type[Exception]) -> None:
+    results = run_shards(make_large, range(first, first + 12), Engine(jobs=3))
+    with pytest.raises(fault):
+        list(map(len, results))
+    assert not multiprocessing.active_children()
+
+
+def test_threads_have_workers_of_their_own(tmp_path: Path) -> None:
+    def run(number: int) -> None:
+        (tmp_path / str(number)).mkdir()
+        engine = Engine(jobs=2)
+        with keep_workers(engine):
+            kinds = {"_3": "fail"} if number == 1 else {}
+            several = shards(tmp_path / str(number), **kinds)
+            try:
+                found[number] = list(run_shards(work, several, engine))
+            except RecordError:
+                found[number] = ["a fault of its own"]
+
+    found: dict[int, object] = {}
+    threads = [threading.Thread(target=run, args=[number]) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_SECONDS)
+    whole = [i * 10 for i in range(12)]
+    assert found == {0: whole, 1: ["a fault of its own"], 2: whole}
+
+
+def test_workers_are_kept_for_several_runs() -> None:
+    engine = Engine(jobs=2)
+    with keep_workers(engine):
+        first = set(run_shards(process_id, range(6), engine))
+        assert set(run_shards(process_id, range(6), engine)) <= first
     assert not multiprocessing.active_children()

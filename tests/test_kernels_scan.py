@@ -18,6 +18,7 @@ from svit_datasets.kernels.native_run import BEGIN, END, NO_TOPIC, NULL_TOPIC, N
 from svit_datasets.kernels.native_scan import native_scanner
 from svit_datasets.readers import Item, decode_native, read_items
 from svit_datasets.records import NativeRecord
+from svit_datasets.runs import Take
 from svit_datasets.window import Window
 
 TURNS = b'{"from": "user", "value": "Who?"}, {"from": "gpt", "value": "A \\"man\\", \\u4eba."}'
@@ -64,7 +65,7 @@ def one_by_one(items: Iterator[Item[NativeRecord]]) -> Iterator[tuple[Any, ...]]
             yield item.number + number, bytes(raw), NativeRecord, None
 
 
-def read(data: bytes, take: split.Take | None, **given: Any) -> list[tuple[Any, ...]]:
+def read(data: bytes, take: Take | None, **given: Any) -> list[tuple[Any, ...]]:
     source = Source("a.json", io.BytesIO(data).read, lambda: 0, len(data))
     return list(one_by_one(read_items(source, decode_native, take=take, **given)))
 

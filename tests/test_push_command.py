@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -225,3 +226,9 @@ def test_every_option_has_help() -> None:
     told = CliRunner().invoke(command, ["--help"]).output
     for option in ("--repo-id", "--revision", "--create-pr", "--public", "--licence-ok", "--dry-run", "--overwrite"):
         assert option in told
+
+
+def test_help_of_build_options_goes_on_in_lower_case_but_for_capitals() -> None:
+    told = {str(p.name): str(p.help) for p in command.params if isinstance(p, click.Option)}
+    assert told["coco_captions"].startswith("Build: COCO caption file, ")
+    assert told["splits"].startswith("Build: split to build; ")

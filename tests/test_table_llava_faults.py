@@ -165,3 +165,13 @@ def test_what_is_no_converted_table_is_not_written(tmp_path: Path) -> None:
     assert write_llava([], tmp_path / "none.json") == 0
     assert json.loads((tmp_path / "none.json").read_text()) == []
     assert write_llava(LLAVA_SCHEMA.empty_table(), tmp_path / "none.json", overwrite=True) == 0
+
+
+def test_what_is_no_table_cannot_be_numbered() -> None:
+    mend = 'with_format("arrow") in datasets and batch_format="pyarrow" in ray.data give tables'
+    for given, kind in (([1], "list"), (None, "NoneType")):
+        with pytest.raises(UsageError) as caught:
+            number_records(given)
+        assert str(caught.value) == f"number_records: expected a pyarrow Table or RecordBatch, got {kind}; {mend}"
+    table = native((2, [GOOD]), (2, [GOOD]))
+    assert number_records(table.to_batches()[0]).equals(number_records(table))

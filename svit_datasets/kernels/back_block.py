@@ -85,7 +85,7 @@ class RowTaker:
         self._numbers = np.empty(_NUMBERS, np.int64)
 
     def __call__(self, data: bytes, begin: int, stop: int, separator: bytes) -> TakenRows | None:
-        """Take rows as long as they are plain and a comma or a line break follows them; see ``split.Take``.
+        """Take rows as long as they are plain and a comma or a line break follows them; see ``runs.Take``.
 
         >>> RowTaker(1000)(b'[{"id": "x"}, 5]', 1, 16, b",")
         """

@@ -11,16 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from svit_datasets.kernels.back_bytes import put
-from svit_datasets.kernels.back_text import write_string
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.json_text import write_string
+from svit_datasets.kernels.text import as_bytes, read_digits, write_bytes
 
-_MOST_DIGITS = 9
-_ST, _ED = np.frombuffer(b"<st>", np.uint8), np.frombuffer(b"<ed> ", np.uint8)
+_ST, _ED = as_bytes("<st>"), as_bytes("<ed> ")
 _OPEN, _CLOSE, _COMMA, _POINT, _BLANK, _LESS, _COLON, _SEMICOLON = (int(c) for c in b"[],. <:;")
-
-
-int64: Any = np.int64
 
 _IS_MARK = np.zeros(256, np.uint8)
 _IS_MARK[[_OPEN, _LESS]] = 1
@@ -149,12 +145,9 @@ def _write_box(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, in
 @compiled
 def _read_length(data: Any, at: int, end: int) -> tuple[int, int]:
     """Return the length of a marked phrase, -1 for bare boxes, and the place behind its colon."""
-    length, place = 0, at
-    while place < end and place < at + _MOST_DIGITS and _is_digit(data[place]):
-        length = length * 10 + int64(data[place]) - 48
-        place += 1
-    if place > at and place < end and data[place] == _COLON:
-        return length, place + 1
+    length, behind = read_digits(data, at, end)
+    if at < behind < end and data[behind] == _COLON:
+        return length, behind + 1
     return -1, at
 
 
@@ -219,9 +212,9 @@ def restore_turn(text: Any, begin: int, end: int, pieces: Any, piece: int, piece
             if phrase < 0:
                 return -1
             to = write_string(text, done, phrase, out, to)
-            to = put(_ST, out, to)
+            to = write_bytes(out, to, _ST)
             to = write_string(text, phrase, group - 1, out, to)
-            to = put(_ED, out, to)
+            to = write_bytes(out, to, _ED)
         for box in range(boxes):
             if box:
                 if piece >= piece_end or pieces[piece] != _BLANK:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from svit_datasets.kernels.back_bytes import copy, put
 from svit_datasets.kernels.compiled import compiled
-from svit_datasets.kernels.text import write_number
+from svit_datasets.kernels.text import as_bytes, write_bytes, write_number, write_part
 
-_IMAGE = np.frombuffer(b'{"image_id":', np.uint8)
-_CONVERSATIONS = np.frombuffer(b',"conversations":[', np.uint8)
-_BETWEEN, _BEHIND, _NEXT = (np.frombuffer(text, np.uint8) for text in (b",", b"]}", b",\n"))
+_IMAGE, _CONVERSATIONS = as_bytes('{"image_id":'), as_bytes(',"conversations":[')
+_BETWEEN, _BEHIND, _NEXT = map(as_bytes, (",", "]}", ",\n"))
 RECORD_BYTES = len(_IMAGE) + len(_CONVERSATIONS) + len(_BEHIND) + len(_NEXT) + 20  # beside its conversations, at most
 
 
@@ -31,6 +27,7 @@ def join_records(stored: Any, begins: Any, ends: Any, firsts: Any, images: Any, 
     Returns:
         The place behind the first record, and behind all.
 
+    >>> import numpy as np
     >>> stored, out = np.frombuffer(b"{}", np.uint8), np.zeros(99, np.uint8)
     >>> begins, ends, firsts, images = (np.array(n) for n in ([0, 0], [2, 2], [0, 2], [7]))
     >>> bytes(out[: join_records(stored, begins, ends, firsts, images, out)[1]])
@@ -39,14 +36,14 @@ def join_records(stored: Any, begins: Any, ends: Any, firsts: Any, images: Any, 
     to, first_end = 0, 0
     for record in range(len(images)):
         if record:
-            to = put(_NEXT, out, to)
-        to = write_number(out, put(_IMAGE, out, to), images[record])
-        to = put(_CONVERSATIONS, out, to)
+            to = write_bytes(out, to, _NEXT)
+        to = write_number(out, write_bytes(out, to, _IMAGE), images[record])
+        to = write_bytes(out, to, _CONVERSATIONS)
         for i in range(firsts[record], firsts[record + 1]):
             if i > firsts[record]:
-                to = put(_BETWEEN, out, to)
-            to = copy(stored, begins[i], ends[i], out, to)
-        to = put(_BEHIND, out, to)
+                to = write_bytes(out, to, _BETWEEN)
+            to = write_part(out, to, stored, begins[i], ends[i])
+        to = write_bytes(out, to, _BEHIND)
         if not record:
             first_end = to
     return first_end, to

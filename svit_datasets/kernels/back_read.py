@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from svit_datasets.kernels.back_bytes import end_of_word, expect, int64, skip_space, stands
-from svit_datasets.kernels.back_text import read_string
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.json_characters import BACKSLASH
+from svit_datasets.kernels.json_text import QUOTE, read_string
+from svit_datasets.kernels.json_tokens import skip_key, skip_space, skip_token
+from svit_datasets.kernels.text import as_bytes, read_digits, stands
 from svit_datasets.records import TASKS
 
 # What is known of a row that was taken, one line each of the table that ``take_rows`` fills; see ``TakenRows``.
@@ -19,45 +19,37 @@ COLUMNS = 6
 AT, TOPIC, MARKS, SUM = range(0, 8, 2)
 PLACES = 8
 MOST_TURNS = 64
-_MOST_DIGITS = 18
-
-
-def as_array(text: bytes) -> Any:
-    """Return bytes as an array.
-
-    >>> as_array(b"ab")
-    array([97, 98], dtype=uint8)
-    """
-    return np.frombuffer(text, np.uint8)
-
-
-_AT, _SUM, _TOPIC, _MARKS = (as_array(b'"%s"' % key) for key in (b"at", b"sum", b"topic", b"marks"))
-_FROM, _VALUE, _HUMAN, _GPT = (as_array(b'"%s"' % word) for word in (b"from", b"value", b"human", b"gpt"))
-_OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = (as_array(mark) for mark in (b"{", b"}", b"[", b"]"))
-_COLON, _COMMA, _QUOTE, _NULL = (as_array(mark) for mark in (b":", b",", b'"', b"null"))
-_FIRST_FOLDER, _SECOND_FOLDER, _JPG = (as_array(part) for part in (b"vg/VG_100K/", b"vg/VG_100K_2/", b".jpg"))
-_LETTERS = as_array("".join(task.letter for task in TASKS.values()).encode())
+_AT, _SUM, _TOPIC, _MARKS = map(as_bytes, ('"at"', '"sum"', '"topic"', '"marks"'))
+_FROM, _VALUE, _HUMAN, _GPT = map(as_bytes, ('"from"', '"value"', '"human"', '"gpt"'))
+_OPEN, _CLOSE, _OPEN_LIST, _CLOSE_LIST = map(as_bytes, "{}[]")
+_COMMA, _QUOTE, _NULL = map(as_bytes, (",", '"', "null"))
+_FIRST_FOLDER, _SECOND_FOLDER, _JPG = map(as_bytes, ("vg/VG_100K/", "vg/VG_100K_2/", ".jpg"))
+_LETTERS = as_bytes("".join(task.letter for task in TASKS.values()))
 _DOT = ord(".")
 
 
 @compiled
-def key(data: Any, at: int, end: int, key: Any) -> int:
-    """Return the place behind a key and its colon."""
-    return expect(data, expect(data, at, end, key), end, _COLON)
+def end_of_word(data: Any, at: int, end: int) -> int:
+    """Return where the string that begins at ``at`` has its closing quote; -1 unless all is printable ASCII as it is.
+
+    >>> import numpy as np
+    >>> end_of_word(np.frombuffer(b'"ab",', np.uint8), 1, 5)
+    3
+    """
+    if at < 0:
+        return at
+    while at < end and data[at] != QUOTE:
+        if data[at] < 0x20 or data[at] >= 0x7F or data[at] == BACKSLASH:
+            return -1
+        at += 1
+    return at if at < end else -1
 
 
 @compiled
 def _number(data: Any, at: int, end: int, behind: int) -> tuple[int, int]:
     """Return a whole number of up to 18 digits that ends before the byte ``behind``, and the place behind that byte."""
-    begin, number = at, 0
-    if at < 0:
-        return 0, -1
-    while at < end and 48 <= data[at] <= 57:
-        number = number * 10 + int64(data[at]) - 48
-        at += 1
-        if at - begin > _MOST_DIGITS:
-            return 0, -1
-    return (number, at + 1) if at > begin and at < end and data[at] == behind else (0, -1)
+    number, stop = read_digits(data, at, end)
+    return (number, stop + 1) if at < stop < end and data[stop] == behind else (0, -1)
 
 
 @compiled
@@ -79,27 +71,29 @@ def read_turns(data: Any, at: int, end: int, text: Any, turns: Any) -> tuple[int
 
     The first text keeps its ``<image>``.
     """
-    at = expect(data, at, end, _OPEN_LIST)
+    at = skip_token(data, at, end, _OPEN_LIST)
     count, to = 0, 0
     while count < MOST_TURNS:
-        at = expect(data, key(data, expect(data, at, end, _OPEN), end, _FROM), end, _GPT if count & 1 else _HUMAN)
-        at = expect(data, key(data, expect(data, at, end, _COMMA), end, _VALUE), end, _QUOTE)
+        at = skip_token(
+            data, skip_key(data, skip_token(data, at, end, _OPEN), end, _FROM), end, _GPT if count & 1 else _HUMAN
+        )
+        at = skip_token(data, skip_key(data, skip_token(data, at, end, _COMMA), end, _VALUE), end, _QUOTE)
         at, to = read_string(data, at, end, text, to)
         count += 1
         turns[count] = to
-        at = skip_space(data, expect(data, at, end, _CLOSE), end)
+        at = skip_space(data, skip_token(data, at, end, _CLOSE), end)
         if at < 0 or at >= end:
             return -1, 0
         if data[at] != _COMMA[0]:
             break
         at += 1
-    return (-1 if count & 1 else expect(data, at, end, _CLOSE_LIST)), count
+    return (-1 if count & 1 else skip_token(data, at, end, _CLOSE_LIST)), count
 
 
 @compiled
 def word(data: Any, at: int, end: int, place: Any, i: int) -> int:
     """Note where a string of plain ASCII stands; return the place behind its quote."""
-    at = expect(data, at, end, _QUOTE)
+    at = skip_token(data, at, end, _QUOTE)
     stop = end_of_word(data, at, end)
     place[i], place[i + 1] = at, stop
     return stop + 1 if stop >= 0 else -1
@@ -108,21 +102,21 @@ def word(data: Any, at: int, end: int, place: Any, i: int) -> int:
 @compiled
 def read_svit(data: Any, at: int, end: int, place: Any) -> int:
     """Read the provenance; note where its parts stand: at, topic (-1: none; its end -1: null), marks, sum."""
-    at = word(data, key(data, expect(data, at, end, _OPEN), end, _AT), end, place, AT)
-    at = word(data, key(data, expect(data, at, end, _COMMA), end, _SUM), end, place, SUM)
+    at = word(data, skip_key(data, skip_token(data, at, end, _OPEN), end, _AT), end, place, AT)
+    at = word(data, skip_key(data, skip_token(data, at, end, _COMMA), end, _SUM), end, place, SUM)
     place[TOPIC], place[TOPIC + 1], place[MARKS], place[MARKS + 1] = -1, -1, 0, 0
     at = skip_space(data, at, end)
-    after = key(data, expect(data, at, end, _COMMA), end, _TOPIC)
+    after = skip_key(data, skip_token(data, at, end, _COMMA), end, _TOPIC)
     if after >= 0:
-        at = expect(data, after, end, _NULL)
+        at = skip_token(data, after, end, _NULL)
         if at >= 0:
             place[TOPIC] = after
         else:
             at = word(data, after, end, place, TOPIC)
-    after = key(data, expect(data, at, end, _COMMA), end, _MARKS)
+    after = skip_key(data, skip_token(data, at, end, _COMMA), end, _MARKS)
     if after >= 0:
         at = word(data, after, end, place, MARKS)
-    return expect(data, at, end, _CLOSE)
+    return skip_token(data, at, end, _CLOSE)
 
 
 @compiled

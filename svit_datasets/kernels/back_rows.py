@@ -10,7 +10,6 @@ from typing import Any
 
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, SENTENCES
 from svit_datasets.kernels.back_boxes import restore_turn
-from svit_datasets.kernels.back_bytes import copy, end_of_word, expect, put, skip_space, stands
 from svit_datasets.kernels.back_read import (
     AT,
     BODY,
@@ -20,24 +19,26 @@ from svit_datasets.kernels.back_read import (
     START,
     SUM,
     TOPIC,
-    as_array,
+    end_of_word,
     image_of,
-    key,
     read_place,
     read_svit,
     read_turns,
     word,
 )
-from svit_datasets.kernels.back_sums import fits, own_crc, text_crc
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.crc import CRC_BEGIN, crc_run
+from svit_datasets.kernels.json_tokens import skip_key, skip_space, skip_token
+from svit_datasets.kernels.sums import OWN_CHARACTERS, TEXT_CHARACTERS, add_turn, has_sum, own_crc
+from svit_datasets.kernels.text import as_bytes, stands, write_bytes, write_part
 
-_ID, _IMAGE, _TURNS, _SVIT = (as_array(b'"%s"' % key) for key in (b"id", b"image", b"conversations", b"svit"))
-_OPEN, _CLOSE, _CLOSE_LIST, _COMMA, _QUOTE = (as_array(mark) for mark in (b"{", b"}", b"]", b",", b'"'))
-_HEAD = as_array(f"{IMAGE_TOKEN}\n".encode())
-_SENTENCES = tuple(as_array(f"\n{sentence}".encode()) for sentence in SENTENCES)
-_TOPIC_TO, _NULL_TO = as_array(b'"topic":"'), as_array(b'"topic":null,')
-_CONTENT_TO, _NEXT_TO = as_array(b'"content":['), as_array(b'",')
-_ROLES_TO = (as_array(b'{"from":"user","value":"'), as_array(b'{"from":"gpt","value":"'))
+_ID, _IMAGE, _TURNS, _SVIT = map(as_bytes, ('"id"', '"image"', '"conversations"', '"svit"'))
+_OPEN, _CLOSE, _CLOSE_LIST, _COMMA, _QUOTE = map(as_bytes, '{}],"')
+_HEAD = as_bytes(f"{IMAGE_TOKEN}\n")
+_SENTENCES = tuple(as_bytes(f"\n{sentence}") for sentence in SENTENCES)
+_TOPIC_TO, _NULL_TO = as_bytes('"topic":"'), as_bytes('"topic":null,')
+_CONTENT_TO, _NEXT_TO = as_bytes('"content":['), as_bytes('",')
+_ROLES_TO = (as_bytes('{"from":"user","value":"'), as_bytes('{"from":"gpt","value":"'))
 _PIPE, _TILDE, _LINE_BREAK = b"|~\n"
 
 
@@ -67,7 +68,7 @@ def _put_turns(data: Any, place: Any, text: Any, turns: Any, count: int, out: An
             end, piece = _question_end(text, begin, end), piece + 1
             if end < 0:
                 return -1
-        to = put(_ROLES_TO[1], out, to) if turn & 1 else put(_ROLES_TO[0], out, to)
+        to = write_bytes(out, to, _ROLES_TO[1]) if turn & 1 else write_bytes(out, to, _ROLES_TO[0])
         to = restore_turn(text, begin, end, data, piece, stop, out, to)
         if to < 0:
             return -1
@@ -84,15 +85,31 @@ def _put_conversation(data: Any, place: Any, text: Any, turns: Any, count: int, 
     out[to] = _OPEN[0]
     to += 1
     if place[TOPIC] >= 0 and place[TOPIC + 1] < 0:
-        to = put(_NULL_TO, out, to)
+        to = write_bytes(out, to, _NULL_TO)
     elif place[TOPIC] >= 0:
-        to = put(_TOPIC_TO, out, to)
-        to = put(_NEXT_TO, out, copy(data, place[TOPIC], place[TOPIC + 1], out, to))
-    to = _put_turns(data, place, text, turns, count, out, put(_CONTENT_TO, out, to))
+        to = write_bytes(out, to, _TOPIC_TO)
+        to = write_bytes(out, write_part(out, to, data, place[TOPIC], place[TOPIC + 1]), _NEXT_TO)
+    to = _put_turns(data, place, text, turns, count, out, write_bytes(out, to, _CONTENT_TO))
     if to < 0:
         return -1
     out[to] = _CLOSE[0]
     return to + 1
+
+
+@compiled
+def _has_sums(data: Any, place: Any, text: Any, turns: Any, count: int) -> bool:
+    """Tell whether the checksums of a row are right, but for those of single turns, which only say where it is not."""
+    total = 0
+    for turn in range(count):
+        total = add_turn(total, turn, crc_run(CRC_BEGIN, text, turns[turn], turns[turn + 1]) ^ CRC_BEGIN)
+    own = own_crc(
+        data, place[AT], place[AT + 1], place[TOPIC] >= 0, data, place[TOPIC], place[TOPIC + 1],
+        data, place[MARKS], place[MARKS + 1],
+    )  # fmt: skip
+    at, own_at = place[SUM], place[SUM] + TEXT_CHARACTERS
+    if place[SUM + 1] < own_at + OWN_CHARACTERS or not has_sum(data, own_at, own, OWN_CHARACTERS):
+        return False
+    return has_sum(data, at, total, TEXT_CHARACTERS)
 
 
 @compiled
@@ -114,28 +131,26 @@ def take_row(data: Any, at: int, end: int, work: Any, out: Any, to: int, table: 
     """
     text, numbers = work
     turns, place = numbers[: MOST_TURNS + 1], numbers[MOST_TURNS + 1 :]
-    at = expect(data, key(data, expect(data, at, end, _OPEN), end, _ID), end, _QUOTE)
+    at = skip_token(data, skip_key(data, skip_token(data, at, end, _OPEN), end, _ID), end, _QUOTE)
     id_begin, id_end = at, end_of_word(data, at, end)
     at = id_end + 1 if id_end >= 0 else -1
-    at = word(data, key(data, expect(data, at, end, _COMMA), end, _IMAGE), end, place, AT)
+    at = word(data, skip_key(data, skip_token(data, at, end, _COMMA), end, _IMAGE), end, place, AT)
     if at < 0:
         return -1, to
     image = image_of(data, place[AT], place[AT + 1])
     turns[0] = 0
-    at, count = read_turns(data, key(data, expect(data, at, end, _COMMA), end, _TURNS), end, text, turns)
-    at = read_svit(data, key(data, expect(data, at, end, _COMMA), end, _SVIT), end, place)
-    at = expect(data, at, end, _CLOSE)
+    at, count = read_turns(data, skip_key(data, skip_token(data, at, end, _COMMA), end, _TURNS), end, text, turns)
+    at = read_svit(data, skip_key(data, skip_token(data, at, end, _COMMA), end, _SVIT), end, place)
+    at = skip_token(data, at, end, _CLOSE)
     if at < 0 or image < 0 or read_place(data, place[AT], place[AT + 1], table, row) < 0 or table[IMAGE, row] != image:
         return -1, to
-    if place[SUM + 1] - place[SUM] < 10 or not stands(text, 0, turns[1], _HEAD):
+    if not stands(text, 0, turns[1], _HEAD):
         return -1, to
     turns[0] = len(_HEAD)
-    if not fits(data, place[SUM] + 6, own_crc(data, place, text, turns[count]), 4):
-        return -1, to
-    if not fits(data, place[SUM], text_crc(text, turns, count), 6):
+    if not _has_sums(data, place, text, turns, count):
         return -1, to
     table[START, row] = to
-    to = copy(data, id_begin, id_end, out, to)
+    to = write_part(out, to, data, id_begin, id_end)
     table[BODY, row] = to
     to = _put_conversation(data, place, text, turns, count, out, to)
     return (at, to) if to >= 0 else (-1, 0)
@@ -145,7 +160,7 @@ def take_row(data: Any, at: int, end: int, work: Any, out: Any, to: int, table: 
 def _after_row(data: Any, at: int, end: int, is_line: bool) -> int:
     """Return the place behind the comma, or the line break, that follows a row; -1 where another byte does."""
     if not is_line:
-        return expect(data, at, end, _COMMA)
+        return skip_token(data, at, end, _COMMA)
     while at < end and (data[at] == 32 or data[at] == 9 or data[at] == 13):
         at += 1
     return at + 1 if at < end and data[at] == _LINE_BREAK else -1

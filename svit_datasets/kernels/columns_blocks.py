@@ -20,7 +20,7 @@ from svit_datasets.kernels.columns_buffers import (
 )
 from svit_datasets.kernels.columns_marks import find_objects
 from svit_datasets.kernels.columns_scan import scan_records
-from svit_datasets.split import Take
+from svit_datasets.runs import Take
 
 _RECORDS_EACH, _BYTES_EACH = 1 << 14, 8 << 20
 _COMMA = b","

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from svit_datasets.kernels.columns_json import ODD, copy_bytes
+from svit_datasets.kernels.columns_json import ODD
 from svit_datasets.kernels.compiled import compiled
-from svit_datasets.kernels.text import place
+from svit_datasets.kernels.text import place, write_part
 
 NO_BOX = -2
 _DIGITS_MOST = 15  # so many digits are exact in a double, and their quotient by a power of ten is rounded once
@@ -182,7 +182,7 @@ def find_objects(
                 objects[0, found], objects[1, found] = number, characters
                 characters += count_characters(text, phrase, ended)
                 objects[2, found], counted = characters, ended
-                phrase_ends[found + 1] = copy_bytes(text, phrase, ended, phrases, phrase_ends[found])
+                phrase_ends[found + 1] = write_part(phrases, phrase_ends[found], text, phrase, ended)
                 box_ends[found + 1] = count // 4
                 found, at = found + 1, at if behind == NO_BOX else behind
             phrase = at if mark == 1 else -1

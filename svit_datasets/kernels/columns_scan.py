@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from svit_datasets.kernels.columns_buffers import CONVERSATIONS, RECORDS, TURNS, Texts
-from svit_datasets.kernels.columns_json import ODD, read_string, read_whole, skip_byte, skip_key, skip_space
+from svit_datasets.kernels.columns_json import ODD, read_string, read_whole
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.json_tokens import skip_byte, skip_key, skip_space
+from svit_datasets.kernels.text import as_bytes, stands
 
-_ID, _CONVERSATIONS = np.frombuffer(b'"image_id"', np.uint8), np.frombuffer(b'"conversations"', np.uint8)
-_TOPIC, _CONTENT = np.frombuffer(b'"topic"', np.uint8), np.frombuffer(b'"content"', np.uint8)
-_FROM, _VALUE = np.frombuffer(b'"from"', np.uint8), np.frombuffer(b'"value"', np.uint8)
-_USER, _GPT = np.frombuffer(b"user", np.uint8), np.frombuffer(b"gpt", np.uint8)
+_ID, _CONVERSATIONS, _TOPIC, _CONTENT = map(as_bytes, ('"image_id"', '"conversations"', '"topic"', '"content"'))
+_FROM, _VALUE, _USER, _GPT = map(as_bytes, ('"from"', '"value"', "user", "gpt"))
 
 
 @compiled
@@ -141,9 +139,4 @@ def _read_turns(
 
 @compiled
 def _is_text(text: Any, begin: int, end: int, wanted: Any) -> bool:
-    if end - begin != len(wanted):
-        return False
-    for i in range(len(wanted)):  # noqa: SIM110
-        if text[begin + i] != wanted[i]:
-            return False
-    return True
+    return end - begin == len(wanted) and stands(text, begin, end, wanted)

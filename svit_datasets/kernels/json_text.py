@@ -1,4 +1,4 @@
-"""JSON strings in bytes: where they end, whether they are sound, and which characters they hold."""
+"""Strings of JSON text in bytes: where they end, whether they are sound, what they hold, and how they are written."""
 
 from __future__ import annotations
 
@@ -7,47 +7,45 @@ from typing import Any
 import numpy as np
 
 from svit_datasets.kernels.compiled import compiled
-from svit_datasets.kernels.text import place
+from svit_datasets.kernels.crc import crc_add
+from svit_datasets.kernels.json_characters import (
+    BACKSLASH,
+    READ_SHORT,
+    WRITE_SHORT,
+    read_unicode,
+    read_utf8,
+    read_wide,
+    write_unicode,
+    write_utf8,
+)
+from svit_datasets.kernels.text import place, write_part
 
-QUOTE, BACKSLASH = 34, 92
-_PLAIN, _END, _ESCAPE, _WIDE, _BAD = range(5)  # kinds of bytes inside a string
-_KINDS = np.zeros(256, np.uint8)
-_KINDS[:0x20], _KINDS[0x80:], _KINDS[QUOTE], _KINDS[BACKSLASH] = _BAD, _WIDE, _END, _ESCAPE
-# What a byte behind a backslash stands for; 0 where it has another spelling, or none. "\/" is left to the plain way.
-ESCAPED = np.zeros(256, np.uint8)
-for _letter, _byte in zip(b'"\\bfnrt', b'"\\\b\f\n\r\t', strict=True):
-    ESCAPED[_letter] = _byte
-_HEX = np.full(256, -1, np.int64)
-for _digits in (b"0123456789abcdef", b"\0" * 10 + b"ABCDEF"):
-    for _value, _byte in enumerate(_digits):
-        _HEX[_byte] = _value if _byte else -1
-
-
-@compiled
-def skip_text(data: Any, at: int, text: Any) -> int:
-    """Return the index behind a text that stands at ``at``; -1 where it does not, or ``at`` is -1.
-
-    >>> skip_text(np.frombuffer(b'{"a": 1}', np.uint8), 1, np.frombuffer(b'"a"', np.uint8))
-    4
-    """
-    if at < 0 or at + len(text) > len(data):
-        return -1
-    for i in range(len(text)):
-        if data[place(at + i)] != text[place(i)]:
-            return -1
-    return at + len(text)
+QUOTE, _SPACE = 34, 32
+_IS_ODD = np.ones(256, np.uint8)  # what does not stand for itself in JSON text in ASCII
+_IS_ODD[_SPACE:0x80] = 0
+_IS_ODD[[QUOTE, BACKSLASH]] = 1
+# What a byte behind a backslash stands for where ``json`` writes it so, else 0: "\/" is left to the plain way.
+ESCAPED = READ_SHORT.astype(np.uint8)
+ESCAPED[ord("/")] = 0
 
 
 @compiled
-def skip_mark(data: Any, at: int, mark: int) -> int:
-    """Return the index behind one byte and the space that may follow it; -1 where it does not stand at ``at``.
+def end_of_plain(data: Any, at: int, end: int) -> int:
+    """Return where the next byte stands that is no ASCII, or must be escaped in JSON text.
 
-    >>> skip_mark(np.frombuffer(b'"a": 1', np.uint8), 3, ord(":"))
-    5
+    >>> end_of_plain(np.frombuffer(b'some text"', np.uint8), 0, 10)
+    9
     """
-    if at < 0 or at + 1 >= len(data) or data[at] != mark:
-        return -1
-    return at + 2 if data[at + 1] == 32 else at + 1
+    while at + 8 <= end:
+        odd = 0
+        for i in range(8):  # no branch in it, so that eight bytes are one step
+            odd |= _IS_ODD[data[place(at + i)]]
+        if odd:
+            break
+        at += 8
+    while at < end and not _IS_ODD[data[place(at)]]:
+        at += 1
+    return at
 
 
 @compiled
@@ -59,15 +57,14 @@ def skip_string(data: Any, at: int) -> int:
     >>> skip_string(np.frombuffer(b'"a\\\\"b", 1', np.uint8), 1)
     6
     """
-    size = len(data)
-    while at >= 0:
-        while at < size and _KINDS[data[place(at)]] == _PLAIN:
-            at += 1
-        if at >= size or _KINDS[data[at]] == _BAD:
+    end = len(data)
+    while 0 <= at < end:
+        at = end_of_plain(data, at, end)
+        if at >= end or data[at] < _SPACE:
             return -1
-        if _KINDS[data[at]] == _END:
+        if data[at] == QUOTE:
             return at + 1
-        if _KINDS[data[at]] == _ESCAPE and at + 1 < size and ESCAPED[data[at + 1]]:
+        if data[at] == BACKSLASH and at + 1 < end and ESCAPED[data[at + 1]]:
             at += 2
         else:
             at = read_wide(data, at)[1]
@@ -75,77 +72,105 @@ def skip_string(data: Any, at: int) -> int:
 
 
 @compiled
-def read_wide(data: Any, at: int) -> tuple[int, int]:
-    """Return the code point beyond ASCII that stands at ``at``, in UTF-8 or escaped, and the index behind it.
+def read_string(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    r"""Write what a JSON string holds to ``out``, as UTF-8.
 
-    Both are -1 where there is none, or half of a surrogate pair.
+    Args:
+        data: JSON text.
+        at: Index behind the opening quote, or -1.
+        end: End of the text.
+        out: Where to write, large enough.
+        to: Index there.
 
-    >>> read_wide(np.frombuffer("é".encode(), np.uint8), 0), read_wide(np.frombuffer(rb"\\u00e9", np.uint8), 0)
-    ((233, 2), (233, 6))
+    Returns:
+        The index behind the closing quote (-1 if there is none, or it is no JSON), and the index behind what was
+        written.
+
+    >>> data, out = np.frombuffer(b'"a\\u00e9\\n"', np.uint8), np.zeros(9, np.uint8)
+    >>> read_string(data, 1, len(data), out, 0), bytes(out[:4])
+    ((11, 4), b'a\xc3\xa9\n')
     """
+    while 0 <= at < end:
+        begin = at
+        at = end_of_plain(data, at, end)
+        to = write_part(out, to, data, begin, at)
+        if at >= end or data[at] < _SPACE:
+            return -1, to
+        if data[at] == QUOTE:
+            return at + 1, to
+        point, at = _read_odd(data, at, end)
+        if at >= 0:
+            to = write_utf8(out, to, point)
+    return -1, to
+
+
+@compiled
+def _read_odd(data: Any, at: int, end: int) -> tuple[int, int]:
+    """Return the character that an escape, or UTF-8, stands for, and the index behind it."""
     if data[at] != BACKSLASH:
-        return _read_utf8(data, at)
-    point = _read_unit(data, at)
-    if point < 0x80 or 0xDC00 <= point < 0xE000:
-        return -1, -1
-    if not 0xD800 <= point < 0xDC00:
-        return point, at + 6
-    low = _read_unit(data, at + 6)
-    if not 0xDC00 <= low < 0xE000:
-        return -1, -1
-    return 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00), at + 12
+        return read_utf8(data, at, end)
+    if at + 1 < end and READ_SHORT[data[at + 1]]:
+        return READ_SHORT[data[at + 1]], at + 2
+    return read_unicode(data, at, end)
 
 
 @compiled
-def _read_unit(data: Any, at: int) -> int:
-    """Return the value of an escape of four hexadecimal digits; -1 where there is none."""
-    if at + 6 > len(data) or data[at] != BACKSLASH or data[at + 1] != 117:
-        return -1
-    unit = 0
-    for i in range(at + 2, at + 6):
-        digit = _HEX[data[i]]
-        if digit < 0:
-            return -1
-        unit = unit << 4 | digit
-    return unit
+def write_string(data: Any, begin: int, end: int, out: Any, to: int) -> int:
+    r"""Write UTF-8 as the inside of a JSON string in ASCII, spelt as ``writers.encode_ascii`` spells it.
 
-
-@compiled
-def _read_utf8(data: Any, at: int) -> tuple[int, int]:
-    first: Any = np.int64(data[at])
-    more = 1 if 0xC2 <= first < 0xE0 else 2 if 0xE0 <= first < 0xF0 else 3 if 0xF0 <= first < 0xF5 else 0
-    if not more or at + more >= len(data):
-        return -1, -1
-    point = first & (0x3F >> more)
-    for i in range(at + 1, at + 1 + more):
-        if data[i] & 0xC0 != 0x80:
-            return -1, -1
-        point = point << 6 | np.int64(data[i]) & 0x3F
-    is_short = (more == 2 and point < 0x800) or (more == 3 and point < 0x10000)
-    if is_short or 0xD800 <= point < 0xE000 or point > 0x10FFFF:
-        return -1, -1
-    return point, at + 1 + more
-
-
-@compiled
-def write_wide(out: Any, at: int, point: int) -> int:
-    """Write a code point beyond ASCII escaped, as ``writers.encode_ascii`` does; return where the next byte goes.
-
-    >>> out = np.zeros(12, np.uint8)
-    >>> end = write_wide(out, 0, 0x1F600)
-    >>> bytes(out[:end])
-    b'\\\\ud83d\\\\ude00'
+    >>> data, out = np.frombuffer('a"\u00e9'.encode(), np.uint8), np.zeros(20, np.uint8)
+    >>> bytes(out[: write_string(data, 0, len(data), out, 0)])
+    b'a\\"\\u00e9'
     """
-    if point < 0x10000:
-        return _write_unit(out, at, point)
-    at = _write_unit(out, at, 0xD800 + ((point - 0x10000) >> 10))
-    return _write_unit(out, at, 0xDC00 + ((point - 0x10000) & 0x3FF))
+    at = begin
+    while at < end:
+        plain = at
+        at = end_of_plain(data, at, end)
+        to = write_part(out, to, data, plain, at)
+        if at >= end:
+            break
+        if data[at] >= 0x80:
+            point, at = read_utf8(data, at, end)
+            to = write_unicode(out, to, point)
+            continue
+        if WRITE_SHORT[data[at]]:
+            out[to], out[to + 1] = BACKSLASH, WRITE_SHORT[data[at]]
+            to += 2
+        else:
+            control: Any = np.int64(data[at])
+            to = write_unicode(out, to, control)
+        at += 1
+    return to
 
 
 @compiled
-def _write_unit(out: Any, at: int, unit: int) -> int:
-    out[at], out[at + 1] = BACKSLASH, 117
-    for i in range(4):
-        digit = unit >> (12 - 4 * i) & 15
-        out[at + 2 + i] = 48 + digit if digit < 10 else 87 + digit
-    return at + 6
+def crc_spelt(crc: int, data: Any, at: int, end: int) -> int:
+    """Return a running CRC-32 after a text that is written as JSON in ASCII, of its characters in UTF-8.
+
+    >>> from zlib import crc32
+    >>> data = np.frombuffer(rb'a\\n\\u00e9', np.uint8)
+    >>> crc_spelt(0xFFFFFFFF, data, 0, len(data)) ^ 0xFFFFFFFF == crc32("a\\né".encode())
+    True
+    """
+    while at < end:
+        if data[at] != BACKSLASH:
+            crc, at = crc_add(crc, np.int64(data[at])), at + 1
+        elif ESCAPED[data[at + 1]]:
+            crc, at = crc_add(crc, np.int64(ESCAPED[data[at + 1]])), at + 2
+        else:
+            point, at = read_wide(data, at)
+            crc = _crc_point(crc, point)
+    return crc
+
+
+@compiled
+def _crc_point(crc: int, point: int) -> int:
+    """Return a running CRC-32 after a code point beyond ASCII in UTF-8."""
+    if point < 0x800:
+        crc = crc_add(crc, 0xC0 | point >> 6)
+    elif point < 0x10000:
+        crc = crc_add(crc_add(crc, 0xE0 | point >> 12), 0x80 | point >> 6 & 0x3F)
+    else:
+        crc = crc_add(crc_add(crc, 0xF0 | point >> 18), 0x80 | point >> 12 & 0x3F)
+        crc = crc_add(crc, 0x80 | point >> 6 & 0x3F)
+    return crc_add(crc, 0x80 | point & 0x3F)

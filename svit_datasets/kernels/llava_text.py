@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, SENTENCES
 from svit_datasets.kernels.borrowed import borrow_bytes, borrow_shorts, borrow_table
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.crc import CRC_BEGIN, crc_add, crc_number, crc_run
+from svit_datasets.kernels.json_text import crc_spelt
 from svit_datasets.kernels.native_run import (
     BEGIN,
     COUNT,
@@ -17,33 +17,24 @@ from svit_datasets.kernels.native_run import (
     FIRST_TEXT,
     ID_BEGIN,
     ID_END,
-    NO_TOPIC,
-    NULL_TOPIC,
     TEXTS,
-    TOPIC_BEGIN,
-    TOPIC_END,
 )
-from svit_datasets.kernels.plain_text import crc_spelt, write_text
-from svit_datasets.kernels.text import as_bytes, crc_add, crc_number, crc_run, write_bytes, write_number, write_part
+from svit_datasets.kernels.plain_text import write_text
+from svit_datasets.kernels.sums import add_turn, character
+from svit_datasets.kernels.svit_text import write_svit
+from svit_datasets.kernels.text import as_bytes, write_bytes, write_number, write_part
 
 # Columns of ``places``: folder, rows of the axes, how often the image came before.
 FOLDER, X_AXIS, Y_AXIS, COPY = range(4)
 FOLDERS = ("vg/VG_100K/", "vg/VG_100K_2/")
 _ROOM_PER_BYTE, _ROOM = 8, 4096  # a record's rows are never longer than so many times its own bytes, and so many more
-_BEGIN = 0xFFFFFFFF
-_FACTOR, _MASK = 0x9E3779B1, 0xFFFFFFFF
-_ALPHABET = as_bytes("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
-_ROLES = np.array([crc_run(_BEGIN, as_bytes(role), 0, len(role)) ^ _BEGIN for role in ("human", "gpt")])
 _SENTENCES = tuple(as_bytes(f"\\n{sentence}") for sentence in SENTENCES)
 _FIRST_SENTENCE, _SECOND_SENTENCE, _THIRD_SENTENCE = _SENTENCES
 _OPEN_ID, _OPEN_IMAGE, _OPEN_TURNS = map(as_bytes, ('{"id":"', '","image":"', '.jpg","conversations":['))
 _FIRST_FOLDER, _SECOND_FOLDER = map(as_bytes, FOLDERS)
 _OPEN_FIRST = as_bytes(f'{{"from":"human","value":"{IMAGE_TOKEN}\\n')
 _OPEN_HUMAN, _OPEN_GPT, _CLOSE_TURN = map(as_bytes, ('{"from":"human","value":"', '{"from":"gpt","value":"', '"},'))
-_OPEN_SVIT, _OPEN_SUM = map(as_bytes, ('],"svit":{"at":"', '","sum":"'))
-_NULL, _OPEN_TOPIC, _OPEN_MARKS = map(as_bytes, ('","topic":null', '","topic":"', ',"marks":"'))
-_NONE = as_bytes("4:None")
-_CLOSE_ROW, _CLOSE_ALL, _NEXT_ROW = as_bytes("]}"), as_bytes("}}"), as_bytes(",\n")
+_CLOSE_ROW, _NEXT_ROW = as_bytes("]}"), as_bytes(",\n")
 
 
 @compiled
@@ -148,7 +139,7 @@ def _write_record(
         at = _write_head(data, record, place, task, i, out, at)
         at, mark_end, total = _write_turns(data, conversation, texts, place, axes, sentence_crc, out, at, marks, sums)
         if at >= 0 and position >= 0:
-            at = _write_svit(data, record, conversation, position, i, letter, total, out, at, marks, mark_end, sums)
+            at = write_svit(data, record, conversation, position, i, letter, total, out, at, marks, mark_end, sums)
         elif at >= 0:
             at = write_bytes(out, at, _CLOSE_ROW)
         if at < 0:
@@ -207,14 +198,14 @@ def _write_turns(
         )
         if at < 0:
             return -1, 0, 0
-        crc = crc_spelt(_BEGIN, out, text_at, at) if has_escapes else crc_run(_BEGIN, out, text_at, at)
+        crc = crc_spelt(CRC_BEGIN, out, text_at, at) if has_escapes else crc_run(CRC_BEGIN, out, text_at, at)
         if is_question and sentence_crc >= 0:
             sentence_at = at
-            at = _write_sentence(out, at, (crc_number(sentence_crc, turn) ^ _BEGIN) % 3)
+            at = _write_sentence(out, at, (crc_number(sentence_crc, turn) ^ CRC_BEGIN) % 3)
             crc = crc_run(crc_add(crc, 10), out, sentence_at + 2, at)
-        crc ^= _BEGIN
-        total = ((total ^ crc) * _FACTOR + _ROLES[turn % 2]) & _MASK
-        sums[turn] = _ALPHABET[crc & 63]
+        crc ^= CRC_BEGIN
+        total = add_turn(total, turn, crc)
+        sums[turn] = character(crc)
         at = write_bytes(out, at, _CLOSE_TURN)
     return at - 1, mark_at, total
 
@@ -224,91 +215,3 @@ def _write_sentence(out: Any, at: int, number: int) -> int:
     if number == 0:
         return write_bytes(out, at, _FIRST_SENTENCE)
     return write_bytes(out, at, _SECOND_SENTENCE) if number == 1 else write_bytes(out, at, _THIRD_SENTENCE)
-
-
-@compiled
-def _write_svit(
-    data: Any,
-    record: Any,
-    conversation: Any,
-    index: int,
-    i: int,
-    letter: int,
-    total: int,
-    out: Any,
-    at: int,
-    marks: Any,
-    mark_end: int,
-    sums: Any,
-) -> int:
-    """Write the provenance of a row and its end; -1 where its topic is not plain."""
-    place_at = write_bytes(out, at, _OPEN_SVIT)
-    out[place_at] = letter
-    at = write_number(out, place_at + 1, index)
-    out[at] = 46
-    at = write_number(out, at + 1, i)
-    out[at] = 46
-    place_end = write_part(out, at + 1, data, record[ID_BEGIN], record[ID_END])
-    mark_end = mark_end if _has_marks(marks, mark_end) else 0
-    topic_at, topic_end = conversation[TOPIC_BEGIN], conversation[TOPIC_END]
-    quote = _quote_of(data, topic_at, topic_end)
-    if quote < 0:
-        return -1
-    crc = crc_add(crc_number(_BEGIN, place_end - place_at), 58)
-    crc = crc_run(crc, out, place_at, place_end)
-    if topic_at != NO_TOPIC:
-        crc = _crc_topic(crc, data, topic_at, topic_end, quote)
-        crc = crc_add(crc_number(crc, mark_end), 58)
-    crc = crc_run(crc, marks, 0, mark_end) ^ _BEGIN
-    at = _write_sum(out, write_bytes(out, place_end, _OPEN_SUM), total, crc)
-    at = write_part(out, at, sums, 0, conversation[TEXTS])
-    if topic_at == NULL_TOPIC:
-        at = write_bytes(out, at, _NULL)
-    else:
-        if topic_at != NO_TOPIC:
-            at = write_part(out, write_bytes(out, at, _OPEN_TOPIC), data, topic_at, topic_end)
-        out[at] = 34
-        at += 1
-    if mark_end:
-        at = write_part(out, write_bytes(out, at, _OPEN_MARKS), marks, 0, mark_end)
-        out[at] = 34
-        at += 1
-    return write_bytes(out, at, _CLOSE_ALL)
-
-
-@compiled
-def _has_marks(marks: Any, end: int) -> bool:
-    at = 0
-    while at < end and marks[at] == 124:
-        at += 1
-    return at < end
-
-
-@compiled
-def _quote_of(data: Any, at: int, end: int) -> int:
-    """Return the quote that Python's ``repr`` sets around a topic; -1 where it is not plain ASCII."""
-    quote = 39
-    for i in range(at, end if at >= 0 else at):
-        if not 0x20 <= data[i] < 0x7F or data[i] == 92:
-            return -1
-        if data[i] == 39:
-            quote = 34
-    return quote
-
-
-@compiled
-def _crc_topic(crc: int, data: Any, at: int, end: int, quote: int) -> int:
-    """Return a running CRC-32 after a topic as ``repr`` gives it, with its length in front."""
-    if at == NULL_TOPIC:
-        return crc_run(crc, _NONE, 0, len(_NONE))
-    crc = crc_add(crc_add(crc_number(crc, end - at + 2), 58), quote)
-    return crc_add(crc_run(crc, data, at, end), quote)
-
-
-@compiled
-def _write_sum(out: Any, at: int, total: int, own: int) -> int:
-    """Write ten characters of six bits each; see ``converters.sums``."""
-    for part in (total & 4095, total >> 12 & 4095, total >> 24, own & 4095, own >> 12 & 4095):
-        out[at], out[at + 1] = _ALPHABET[part >> 6], _ALPHABET[part & 63]
-        at += 2
-    return at

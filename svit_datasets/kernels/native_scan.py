@@ -12,7 +12,8 @@ import numpy as np
 
 from svit_datasets.kernels.borrowed import borrow_bytes, borrow_table
 from svit_datasets.kernels.compiled import compiled
-from svit_datasets.kernels.json_text import skip_mark, skip_string, skip_text
+from svit_datasets.kernels.json_text import skip_string
+from svit_datasets.kernels.json_tokens import skip_mark
 from svit_datasets.kernels.native_run import (
     BEGIN,
     COUNT,
@@ -30,11 +31,10 @@ from svit_datasets.kernels.native_run import (
     TOPIC_END,
     NativeRun,
 )
-from svit_datasets.kernels.text import as_bytes
-from svit_datasets.split import Take
+from svit_datasets.kernels.text import as_bytes, read_digits, skip_text
+from svit_datasets.runs import Take
 
 _COMMA, _COLON = 44, 58
-_ID_DIGITS = 18
 _IMAGE_ID, _CONVERSATIONS = as_bytes('{"image_id"'), as_bytes('"conversations"')
 _TOPIC, _NULL, _CONTENT = as_bytes('"topic"'), as_bytes("null"), as_bytes('"content"')
 _FROM, _USER, _GPT, _VALUE = as_bytes('{"from"'), as_bytes('"user"'), as_bytes('"gpt"'), as_bytes('"value"')
@@ -121,13 +121,9 @@ def _scan_record(
 @compiled
 def _scan_id(data: Any, at: int, record: Any) -> int:
     """Return the index behind an image id that is spelt as it will be written; -1 where it is not."""
-    end, number = at, 0
-    while 0 <= end < len(data) and 48 <= data[end] <= 57 and end - at <= _ID_DIGITS:
-        number = number * 10 + data[end] - 48
-        end += 1
+    number, end = read_digits(data, at, len(data))
     record[IMAGE_ID], record[ID_BEGIN], record[ID_END] = number, at, end
-    is_short = 0 < end - at <= _ID_DIGITS
-    return end if is_short and (data[at] != 48 or end == at + 1) else -1
+    return end if end > at and (data[at] != 48 or end == at + 1) else -1
 
 
 @compiled

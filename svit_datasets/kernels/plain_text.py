@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from svit_datasets.kernels.compiled import compiled
-from svit_datasets.kernels.json_text import BACKSLASH, ESCAPED, read_wide, skip_text, write_wide
-from svit_datasets.kernels.text import as_bytes, crc_add, place, write_number
+from svit_datasets.kernels.json_characters import BACKSLASH, read_wide, write_unicode
+from svit_datasets.kernels.json_text import ESCAPED
+from svit_datasets.kernels.text import as_bytes, place, skip_text, write_number
 
 _PLAIN, _MARK, _BOX, _CLOSE, _SPECIAL, _COLON = range(6)  # kinds of bytes
 _KINDS = np.zeros(256, np.uint8)
@@ -108,7 +109,7 @@ def _write_special(data: Any, i: int, out: Any, at: int) -> tuple[int, int]:
         out[at], out[at + 1] = BACKSLASH, data[i + 1]
         return i + 2, at + 2
     point, behind = read_wide(data, i)
-    return behind, write_wide(out, at, point)
+    return behind, write_unicode(out, at, point)
 
 
 @compiled
@@ -241,36 +242,3 @@ def _read_coordinate(data: Any, at: int) -> tuple[int, int]:
         number, at = number + digit * worth, at + 1
     is_good = at > begin and number <= 1000 and not 48 <= data[place(at)] <= 57
     return (number if is_good else -1), at
-
-
-@compiled
-def crc_spelt(crc: int, data: Any, at: int, end: int) -> int:
-    """Return a running CRC-32 after a text that is written as JSON in ASCII, of its characters in UTF-8.
-
-    >>> from zlib import crc32
-    >>> data = np.frombuffer(rb'a\\n\\u00e9', np.uint8)
-    >>> crc_spelt(0xFFFFFFFF, data, 0, len(data)) ^ 0xFFFFFFFF == crc32("a\\né".encode())
-    True
-    """
-    while at < end:
-        if data[at] != BACKSLASH:
-            crc, at = crc_add(crc, np.int64(data[at])), at + 1
-        elif ESCAPED[data[at + 1]]:
-            crc, at = crc_add(crc, np.int64(ESCAPED[data[at + 1]])), at + 2
-        else:
-            point, at = read_wide(data, at)
-            crc = _crc_point(crc, point)
-    return crc
-
-
-@compiled
-def _crc_point(crc: int, point: int) -> int:
-    """Return a running CRC-32 after a code point beyond ASCII in UTF-8."""
-    if point < 0x800:
-        crc = crc_add(crc, 0xC0 | point >> 6)
-    elif point < 0x10000:
-        crc = crc_add(crc_add(crc, 0xE0 | point >> 12), 0x80 | point >> 6 & 0x3F)
-    else:
-        crc = crc_add(crc_add(crc, 0xF0 | point >> 18), 0x80 | point >> 12 & 0x3F)
-        crc = crc_add(crc, 0x80 | point >> 6 & 0x3F)
-    return crc_add(crc, 0x80 | point & 0x3F)

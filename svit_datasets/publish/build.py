@@ -19,6 +19,7 @@ from svit_datasets.publish.prepare import Limits
 from svit_datasets.publish.release import Release
 from svit_datasets.publish.staging import open_staging, refuse_output
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.remote_names import is_remote, path_of, shown_name
 from svit_datasets.report import Report, refuse_report
 from svit_datasets.sizes import parse_size
 
@@ -114,7 +115,8 @@ def build(
     limits = Limits(tuple(path_names(splits)) or SPLITS, parse_size(max_shard_size), max_record_mb)
     for split in limits.splits:
         choose("split", split, SPLITS)
-    source, target = Path(root), Path(output)
+    source = _local(root, "copy the files into a folder here, and name that")
+    target = _local(output, "name a folder here, and copy it there when it is built")
     refuse_output(target, source, overwrite=overwrite)
     _refuse_inside(target, source)
     parts, absent = choose_configs(source, [find_config(name) for name in path_names(configs)], images)
@@ -130,7 +132,10 @@ def build(
     made = Report("build", inputs=[str(source)], options=options, on_error=on_error, keep_all=report is not None)
     if report is not None:
         refuse_report(report, [source], [target], overwrite=overwrite)
-    captions = tuple(check_exists(str(Path(p).absolute())) for p in path_names(coco_captions))
+    captions = tuple(
+        check_exists(str(_local(p, "copy the file here, and name the copy").absolute()))
+        for p in path_names(coco_captions)
+    )
     with (
         made.open_outputs(report, inputs=[source], overwrite=overwrite),
         open_staging(target, overwrite=overwrite) as staging,
@@ -149,6 +154,13 @@ def build(
     for path in find_terms(source):
         tell(f"{path}: read it; its terms are not on the card")
     return Built(target, release, made, tuple(absent), resumed)
+
+
+def _local(name: str | Path, mend: str) -> Path:
+    """Return the path of a file or folder; raise ``UsageError`` where it is in a store."""
+    if is_remote(name):
+        raise UsageError(f"{shown_name(str(name))}: build reads and writes folders of this machine; {mend}")
+    return path_of(str(name))
 
 
 def _refuse_inside(target: Path, source: Path) -> None:

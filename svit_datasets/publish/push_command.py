@@ -24,6 +24,18 @@ _HOW = (
 )
 
 
+def lower_first(sentence: str) -> str:
+    """Return a sentence as it goes on behind a colon; a first word of capitals stays as it is.
+
+    Args:
+        sentence: The sentence.
+
+    >>> lower_first("Split to build."), lower_first("COCO caption file.")
+    ('split to build.', 'COCO caption file.')
+    """
+    return sentence if sentence[1:2].isupper() else sentence[:1].lower() + sentence[1:]
+
+
 @click.command()
 @click.argument("folder", metavar="DIR")
 @click.option("--repo-id", required=True, metavar="ORG/NAME", help="Dataset repository; it is made, private, where it is not there.")  # fmt: skip
@@ -78,7 +90,7 @@ def push(context: click.Context, /, folder: str, repo_id: str, **given: Any) -> 
 
 for _parameter in push.params:
     if _parameter.name in BUILD_OPTIONS and isinstance(_parameter, click.Option):
-        _parameter.help = f"Build: {str(_parameter.help)[:1].lower()}{str(_parameter.help)[1:]}"
+        _parameter.help = f"Build: {lower_first(str(_parameter.help))}"
 
 
 def _refuse_build_options(context: click.Context, folder: str) -> None:

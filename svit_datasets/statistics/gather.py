@@ -22,6 +22,7 @@ from svit_datasets.image_files import read_size
 from svit_datasets.photos import Photos
 from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.shard_chain import run_in_order
+from svit_datasets.shard_files import watch_files
 from svit_datasets.statistics.box_measures import Frame
 from svit_datasets.statistics.collected import Coordinates, Statistics
 from svit_datasets.statistics.held import hold
@@ -63,7 +64,7 @@ def stats(
 
     Raises:
         UsageError: An option has none of its values, a table's task is not told, or the tokenizer cannot be used.
-        InputError: An input or a root does not exist, or cannot be opened.
+        InputError: An input or a root does not exist, cannot be opened, or changed while it was read.
     """
     choose("coordinates", coordinates, ("padded", "original"))
     named, runs_on = split_inputs(inputs), check_engine(engine, jobs, address)
@@ -72,10 +73,12 @@ def stats(
     counted = Statistics(coordinates=coordinates, tokens=tokens.name, is_estimate=not tokens.is_exact)
     with Photos(counting.roots, add=partial(counted.add_fault, is_of_data=False)) as photos:
         shards = plan_shards(named, Reading(layout, task, max_record_mb))
+        watched = watch_files((file for shard in shards for file in shard.files), counting.roots)
         here = partial(count_shard, counting, tools=Tools(photos, tokens))
         with closing(run_in_order("stats", partial(count_shard, counting), shards, runs_on, here=here)) as done:
             for result in done:
                 counted.take(result.value.moved(result.before))
+    watched.check()
     counted.inputs = [str(one) if isinstance(one, str | Path) else f"<{type(one).__name__}>" for one in named]
     return counted
 

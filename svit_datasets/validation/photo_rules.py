@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from svit_datasets import visual_genome
 from svit_datasets.boxes import Size
+from svit_datasets.containers import input_error
 from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding
 from svit_datasets.image_files import UPRIGHT, Picture, read_bytes, read_picture, read_size
@@ -18,6 +19,7 @@ from svit_datasets.validation.layouts import PROFILES
 
 Looking = Literal["decode", "header"]
 _GREY, _CMYK = ("1", "L", "LA", "I", "I;16", "F"), ("CMYK", "YCCK")
+_UNSEEN = "a photo that none of its records named when they were read first"
 PhotoKey = int | str
 # What is found by looking at photos alone.
 PHOTO_CODES = (
@@ -89,6 +91,9 @@ class PhotoRules:
 
         Returns:
             Width and height in stored pixels, None where nothing tells; findings without file, record number and id.
+
+        Raises:
+            InputError: All photos were looked at beforehand, and this one was not among them.
         """
         key = photo_key(entry)
         if key is None:
@@ -105,6 +110,8 @@ class PhotoRules:
 
     def _look(self, key: PhotoKey, entry: Entry) -> Looked:
         if self._looked is not None:
+            if key not in self._looked:
+                raise input_error(finding("input-changed", _UNSEEN, file=entry.file))
             return self._looked[key]
         return self._contents.compare(look_at(entry, self._photos, self._looking))
 

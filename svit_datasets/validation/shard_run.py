@@ -11,6 +11,7 @@ from svit_datasets.engines import Engine, keep_workers
 from svit_datasets.entry_shards import Reading, plan_shards
 from svit_datasets.photos import Photos
 from svit_datasets.shard_chain import run_in_order
+from svit_datasets.shard_files import watch_files
 from svit_datasets.validation.apart import Look, look_through
 from svit_datasets.validation.checks import Checks
 from svit_datasets.validation.photo_pass import look_beforehand
@@ -38,8 +39,12 @@ def validate_by_shards(
         results: Where findings go.
         engine: What runs the shards.
         max_record_mb: Largest record, in MiB.
+
+    Raises:
+        InputError: An input cannot be opened, or changed meanwhile.
     """
     shards = plan_shards(inputs, Reading(checks.layout, checks.task, max_record_mb))
+    watched = watch_files((file for shard in shards for file in shard.files), roots)
     look = Look(checks, results.codes, tuple(roots), uuid4().hex)
     together = Together(results)
     work, here = partial(look_through, look), partial(look_through, look, photos=photos)
@@ -50,3 +55,4 @@ def validate_by_shards(
             for result in done:
                 for piece in result.value:
                     together.take(piece, result.before)
+    watched.check()

@@ -59,7 +59,7 @@ def validate(
 
     Raises:
         UsageError: The options do not fit together.
-        InputError: An input or image folder does not exist.
+        InputError: An input or image folder does not exist; or an input changed while processes read it.
         OutputError: The mended file cannot be written.
     """
     checks = checks or Checks()
