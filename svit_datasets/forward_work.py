@@ -18,7 +18,7 @@ from svit_datasets.images import Images, resolve_row
 from svit_datasets.kernels.native_run import NativeRun
 from svit_datasets.manifest import Folder, Part, PartFile, write_entry
 from svit_datasets.native_inputs import NativeFile, RunItem, as_item, number_records
-from svit_datasets.ranges import Borders, Range, read_part
+from svit_datasets.ranges import Borders, Proof, Range, read_part
 from svit_datasets.readers import Item, decode_native, plain_taker
 from svit_datasets.records import NativeRecord, TaskName
 from svit_datasets.report import OnError, Report
@@ -28,6 +28,7 @@ from svit_datasets.table_inputs import TableInput, open_tables
 from svit_datasets.table_records import TableItem
 from svit_datasets.writers import JsonList
 
+_PROOF_BYTES = 1 << 16  # borders are compared, so that a wrong one costs time alone
 _KEYS_TOLD = 8  # of a shard; that they are not one is what counts
 
 
@@ -196,8 +197,16 @@ def _items(
     with open_source(piece.name) as whole:
         take = plain_taker(whole, max_record_mb=rules.max_record_mb) if takes_runs else None
     part = Range(piece.start, piece.stop)
-    most = rules.max_record_mb
-    for item in read_part(piece.name, part, decode_native, max_record_mb=most, borders=borders, take=take):
+    items = read_part(
+        piece.name,
+        part,
+        decode_native,
+        max_record_mb=rules.max_record_mb,
+        borders=borders,
+        proof=Proof(decode_native, _PROOF_BYTES),
+        take=take,
+    )
+    for item in items:
         if borders is not None and item.fault is None and len(borders.first_keys) < _KEYS_TOLD:
             borders.first_keys.add(_first_key(item))
         yield as_item(item)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,20 @@ def pad_thousandths(axis: Axis, rounding: Rounding) -> Any:
     for number in np.flatnonzero(np.abs(np.abs(exact - padded) - 0.5) < _NEAR_HALF).tolist():
         padded[number] = round(float(pad(repr(number / 1000), axis, rounding=rounding)) * 1000)
     return padded.astype(np.uint16)
+
+
+def axis_tables(rounding: Rounding) -> AxisTables:
+    """Return the tables of this thread, which are made once and not for every shard.
+
+    >>> axis_tables("pixel") is axis_tables("pixel")
+    True
+    """
+    return _tables_of(rounding, get_ident())
+
+
+@lru_cache(maxsize=4)
+def _tables_of(rounding: Rounding, _thread: int) -> AxisTables:
+    return AxisTables(rounding)
 
 
 class AxisTables:

@@ -11,7 +11,7 @@ import numpy as np
 from svit_datasets.converters.base import Rows
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.images import Resolved
-from svit_datasets.kernels.axes import AxisTables
+from svit_datasets.kernels.axes import axis_tables
 from svit_datasets.kernels.llava_text import FOLDERS, write_rows
 from svit_datasets.kernels.native_run import COUNT, FIRST, TEXTS, NativeRun
 from svit_datasets.kernels.plain_text import ORIGINAL, UNKNOWN
@@ -35,7 +35,7 @@ class LlavaRuns:
         self._seed_crc = crc32(f"{options.seed}/{task}-".encode()) ^ 0xFFFFFFFF
         self._has_sentences = options.instruction and task == "referring_qa"
         self._has_provenance = options.provenance == "inline"
-        self._axes = AxisTables(options.box_rounding)
+        self._axes = axis_tables(options.box_rounding)
         self._is_padded = options.coordinates == "padded"
         self._out, self._marks, self._sums = (np.empty(n, np.uint8) for n in (_OUT_BYTES, _MARK_BYTES, _TURNS))
 
