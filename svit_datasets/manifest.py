@@ -79,6 +79,8 @@ class Folder:
 
     def open(self, name: str, mode: str = "rb") -> IO[bytes]:
         """Open a file of the folder."""
+        if not self.is_local:
+            self.fs.invalidate_cache()  # another process may have written it
         file: IO[bytes] = self.fs.open(self.path(name), mode)
         return file
 
