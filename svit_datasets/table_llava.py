@@ -26,7 +26,7 @@ from svit_datasets.records import HubRecord, NativeRecord, TaskName
 from svit_datasets.report import Report
 from svit_datasets.row_writer import RowWriter
 from svit_datasets.table_files import tell_task
-from svit_datasets.table_places import RECORD_INDEX, Placed, read_placed
+from svit_datasets.table_places import RECORD_INDEX, Placed, as_table, read_placed
 from svit_datasets.writers import encode_ascii
 
 LLAVA_SCHEMA = pa.schema(
@@ -97,29 +97,6 @@ def convert_table(
     made.warn()
     _warn_of_cut(table)
     return pa.Table.from_batches(batches, LLAVA_SCHEMA)
-
-
-def as_table(table: Any, source: str) -> pa.Table:
-    """Return a table or record batch as a table.
-
-    Args:
-        table: What was given.
-        source: The function it was given to, for the error.
-
-    Raises:
-        UsageError: It is neither.
-
-    >>> as_table([], "convert_table")
-    Traceback (most recent call last):
-    svit_datasets.errors.UsageError: convert_table: expected a pyarrow Table or RecordBatch, got list; \
-with_format("arrow") in datasets and batch_format="pyarrow" in ray.data give tables
-    """
-    if isinstance(table, pa.RecordBatch):
-        return pa.Table.from_batches([table])
-    if not isinstance(table, pa.Table):
-        mend = 'with_format("arrow") in datasets and batch_format="pyarrow" in ray.data give tables'
-        raise UsageError(f"{source}: expected a pyarrow Table or RecordBatch, got {type(table).__name__}; {mend}")
-    return table
 
 
 class _Rows(RowWriter):

@@ -24,7 +24,8 @@ from svit_datasets.images import Images
 from svit_datasets.parts import ImageRow, Part, extra_text
 from svit_datasets.records import HubRecord, NativeRecordWithExtra
 from svit_datasets.report import Report
-from svit_datasets.table_llava import as_table, open_images
+from svit_datasets.table_llava import open_images
+from svit_datasets.table_places import as_table
 from svit_datasets.writers import encode_ascii
 
 _SOURCE = "restore_table"

@@ -38,6 +38,29 @@ class Placed(NamedTuple):
     conversations: list[int] | None
 
 
+def as_table(table: Any, source: str) -> pa.Table:
+    """Return a table or record batch as a table.
+
+    Args:
+        table: What was given.
+        source: The function it was given to, for the error.
+
+    Raises:
+        UsageError: It is neither.
+
+    >>> as_table([], "convert_table")
+    Traceback (most recent call last):
+    svit_datasets.errors.UsageError: convert_table: expected a pyarrow Table or RecordBatch, got list; \
+with_format("arrow") in datasets and batch_format="pyarrow" in ray.data give tables
+    """
+    if isinstance(table, pa.RecordBatch):
+        return pa.Table.from_batches([table])
+    if not isinstance(table, pa.Table):
+        mend = 'with_format("arrow") in datasets and batch_format="pyarrow" in ray.data give tables'
+        raise UsageError(f"{source}: expected a pyarrow Table or RecordBatch, got {type(table).__name__}; {mend}")
+    return table
+
+
 def number_records(table: pa.Table) -> pa.Table:
     """Return a whole table with two more columns, which tell its parts where their records stand in the whole.
 
@@ -55,8 +78,6 @@ def number_records(table: pa.Table) -> pa.Table:
     >>> number_records(table).select(["record_index", "record_copy"]).to_pylist()[-1]
     {'record_index': 2, 'record_copy': 1}
     """
-    from svit_datasets.table_llava import as_table  # which imports this module
-
     table = as_table(table, _SOURCE)
     granularity = granularity_of(table.column_names, source=_SOURCE)
     seen, starts, indices, copies, position = SeenIds(), [], [], [], 0
