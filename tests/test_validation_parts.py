@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import svit_datasets
 from svit_datasets.entries import Entry
-from svit_datasets.findings import finding
+from svit_datasets.findings import Finding, finding
+from svit_datasets.stores import Place
+from svit_datasets.validation import photo_rules
 from svit_datasets.validation.first_seen import FirstSeen
 from svit_datasets.validation.fixes import mend
 from svit_datasets.validation.lengths import ESTIMATE, Lengths, check_length, estimate_tokens
@@ -17,6 +23,7 @@ from svit_datasets.validation.results import Results, chosen_codes
 from svit_datasets.validation.sarif import to_sarif
 from svit_datasets.validation.text_output import changes_of
 
+PHOTO = next((Path(svit_datasets.__file__).parent / "sample").rglob("*.jpg"))
 # Keys that share the bitmap's place and differ above it, too.
 KEYS = st.integers(0, 40).map(lambda n: n % 7 | (n // 7) << 40) | st.integers(-(1 << 63), (1 << 64) - 1)
 
@@ -27,6 +34,32 @@ def test_the_first_value_of_a_key_is_remembered_however_often_keys_are_packed(ke
     for value, key in enumerate(keys):
         known = first.setdefault(key % (1 << 64), value)
         assert seen.add(key, value) == (None if known == value else known)
+
+
+@given(st.lists(st.tuples(KEYS, st.booleans()), max_size=40), st.integers(1, 9))
+def test_keys_added_together_are_remembered_as_those_added_alone(keys: list[tuple[int, bool]], recent: int) -> None:
+    seen, first = FirstSeen(recent), {}
+    for value, (key, is_alone) in enumerate(keys):
+        known = first.setdefault(key % (1 << 64), value)
+        if is_alone:
+            assert seen.add(key, value) == (None if known == value else known)
+        else:
+            several = np.array([key % (1 << 64)], np.uint64), np.array([value], np.uint64)
+            firsts, is_known = seen.add_all(*several)
+            assert (firsts.tolist(), is_known.tolist()) == ([known], [known != value])
+
+
+def test_a_photo_that_ends_while_it_is_read_is_named() -> None:
+    opened = iter([io.BytesIO(PHOTO.read_bytes())])
+
+    def open_once() -> io.BytesIO:
+        for file in opened:
+            return file
+        raise OSError(5, "Input/output error")
+
+    found, digest = photo_rules._open(Place("VG_100K", "photos", "photo", open_once, 1), "decode")
+    assert isinstance(found, Finding)
+    assert (found.code, digest) == ("image-undecodable", None)
 
 
 def test_many_keys_stay_apart() -> None:
