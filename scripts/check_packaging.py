@@ -41,16 +41,7 @@ def main() -> None:
             "install",
             "-q",
             "--disable-pip-version-check",
-            f"{wheel}[ray,s3,tokenizer]",
-            "flask",
-            "flask-cors",
-            "hypothesis",
-            "markdown-it-py",
-            "mlcroissant",
-            "moto[s3]",
-            "playwright",
-            "pytest",
-            "pytest-xdist",
+            f"{wheel}[dev]",
             cwd=folder,
         )
         where = "import svit_datasets, sys; sys.exit('site-packages' not in svit_datasets.__file__)"
