@@ -131,8 +131,10 @@ def scan(job: ScanJob) -> Scanned:
             is_known = item.image is None or job.rules.roots or not resolve_row(item.image).has_errors
             if item.record.conversations and is_known:
                 image_ids.append(item.record.image_id)
-    except SvitError:
-        pass  # converting the shard meets it again, in its place among the faults
+    except SvitError as error:
+        if error.finding is not None and error.finding.code == "input-unreadable":
+            raise  # it may be readable again when the shard is converted, and the numbers behind it would be wrong
+        # Else converting the shard meets it again, in its place among the faults.
     try:
         packed: Sequence[int] = array("q", image_ids)  # it travels in an eighth of the room
     except OverflowError:
