@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from svit_datasets.containers import open_source
-from svit_datasets.readers import decode_native, read_items
+from svit_datasets.reading.containers import open_source
+from svit_datasets.reading.readers import decode_native, read_items
 
 WRITE_BYTES = 1 << 20
 

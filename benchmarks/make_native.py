@@ -18,8 +18,8 @@ from random import Random
 import click
 from made_texts import OPENINGS, Texts, make_texts, pick
 
-from svit_datasets import visual_genome
 from svit_datasets.detail_questions import DETAIL_QUESTIONS
+from svit_datasets.images import visual_genome
 from svit_datasets.records import TASKS
 
 IMAGES = 100_000

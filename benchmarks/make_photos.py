@@ -16,7 +16,7 @@ import numpy as np
 from make_native import Maker, url_of, write_records
 from PIL import Image
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 from svit_datasets.records import TASKS
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 from measuring import SVIT_CONVERT, measure
 
-FLOOR = "from svit_datasets.entries import read_entries\nfor entry in read_entries({file!r}): pass"
-EMPTY = "from svit_datasets.entries import read_entries"
+FLOOR = "from svit_datasets.reading.entries import read_entries\nfor entry in read_entries({file!r}): pass"
+EMPTY = "from svit_datasets.reading.entries import read_entries"
 
 
 @click.command()

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from svit_datasets.boxes import Size
 from svit_datasets.findings import Finding
-from svit_datasets.kernels.native_run import NativeRun
+from svit_datasets.kernels.forward.plain_records import NativeRun
 from svit_datasets.records import HubRecord, NativeRecord, TaskName
 
 if TYPE_CHECKING:
-    from svit_datasets.images import Resolved
+    from svit_datasets.images.known import Resolved
 
 Outcome = Literal["restored", "edited", "inferred", "foreign"]
 

@@ -90,7 +90,7 @@ def open_runs(options: Options) -> Callable[[TaskName], RunWriter] | None:
     """
 
     def open_one(task: TaskName) -> RunWriter:
-        from svit_datasets.kernels.llava_runs import LlavaRuns
+        from svit_datasets.kernels.forward.runs import LlavaRuns
 
         return LlavaRuns(task, options)
 

@@ -25,8 +25,8 @@ from svit_datasets.converters.llava_rows import Loose, decode_row
 from svit_datasets.converters.rendering import renderer
 from svit_datasets.converters.sums import text_sum, turn_sum
 from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.images.visual_genome import parse_path
 from svit_datasets.records import TASKS, Conversation, HubRecord, Turn
-from svit_datasets.visual_genome import parse_path
 
 UNKNOWN = -1
 _NATIVE_ROLE = {llava: native for native, llava in ROLE_OF.items()}

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from svit_datasets.diagnosis import has_more_keys, refuse_duplicate_keys
+from svit_datasets.reading.diagnosis import has_more_keys, refuse_duplicate_keys
 from svit_datasets.records import Turn
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from svit_datasets.cli import cli
-from svit_datasets.columns import columns_of
 from svit_datasets.configs import IMAGES_CONFIG
-from svit_datasets.parts import GRANULARITIES
 from svit_datasets.publish.card_text import cell_text, type_text
 from svit_datasets.rules import FAMILIES, RULES
+from svit_datasets.tables.columns import columns_of
+from svit_datasets.tables.parts import GRANULARITIES
 from svit_datasets.validation.examples import EXAMPLES
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""Make svit_datasets/visual_genome.parquet from a CSV of all Visual Genome ids.
+"""Make svit_datasets/images/visual_genome.parquet from a CSV of all Visual Genome ids.
 
 The CSV (plain or gzip) has the columns image_id, folder (VG_100K or VG_100K_2) and svit_test (0 or 1). Sources: the
 id lists of public Visual Genome tools, and SVIT's own list of 10,808 held-out test ids.
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-TARGET = Path(__file__).parent.parent / "svit_datasets" / "visual_genome.parquet"
+TARGET = Path(__file__).parent.parent / "svit_datasets" / "images" / "visual_genome.parquet"
 
 
 def main(source: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 VERSION = __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from svit_datasets.backward import from_llava
+    from svit_datasets.backward.files import from_llava
     from svit_datasets.comparison import Difference, compare
     from svit_datasets.converters import formats
     from svit_datasets.converters.base import Format
@@ -31,28 +31,29 @@ if TYPE_CHECKING:
         UsageError,
     )
     from svit_datasets.findings import Finding
-    from svit_datasets.forward import to_llava
-    from svit_datasets.images import Images
+    from svit_datasets.forward.files import to_llava
+    from svit_datasets.images.known import Images
+    from svit_datasets.images.visual_genome import is_held_out
     from svit_datasets.loading import load_dataset
+    from svit_datasets.pipelines.llava import convert_table
+    from svit_datasets.pipelines.native import restore_table
+    from svit_datasets.pipelines.places import number_records
+    from svit_datasets.pipelines.writing import write_llava
     from svit_datasets.publish.build import Built, build
     from svit_datasets.publish.download import Download, download
     from svit_datasets.publish.push import Pushed, push
-    from svit_datasets.readers import read
+    from svit_datasets.reading.readers import read
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
     from svit_datasets.running import run
     from svit_datasets.sample import write_sample
     from svit_datasets.statistics.gather import stats
-    from svit_datasets.table_llava import convert_table
-    from svit_datasets.table_native import restore_table
-    from svit_datasets.table_places import number_records
-    from svit_datasets.table_writing import write_llava
     from svit_datasets.validation.results import Results
     from svit_datasets.validation.validate import Checks, validate
 
 # Names load with their modules on first use, so that the command's --help need not wait for them.
 _HOME = {
-    "from_llava": "backward",
+    "from_llava": "backward.files",
     "Difference": "comparison",
     "compare": "comparison",
     "formats": "converters",
@@ -67,8 +68,9 @@ _HOME = {
     "SvitWarning": "errors",
     "UsageError": "errors",
     "Finding": "findings",
-    "to_llava": "forward",
-    "Images": "images",
+    "to_llava": "forward.files",
+    "Images": "images.known",
+    "is_held_out": "images.visual_genome",
     "load_dataset": "loading",
     "Built": "publish.build",
     "build": "publish.build",
@@ -76,7 +78,7 @@ _HOME = {
     "download": "publish.download",
     "Pushed": "publish.push",
     "push": "publish.push",
-    "read": "readers",
+    "read": "reading.readers",
     "Conversation": "records",
     "HubRecord": "records",
     "NativeRecord": "records",
@@ -87,10 +89,10 @@ _HOME = {
     "run": "running",
     "write_sample": "sample",
     "stats": "statistics.gather",
-    "convert_table": "table_llava",
-    "restore_table": "table_native",
-    "number_records": "table_places",
-    "write_llava": "table_writing",
+    "convert_table": "pipelines.llava",
+    "restore_table": "pipelines.native",
+    "number_records": "pipelines.places",
+    "write_llava": "pipelines.writing",
     "Results": "validation.results",
     "Checks": "validation.validate",
     "validate": "validation.validate",
@@ -128,6 +130,7 @@ __all__ = [
     "find_task",
     "formats",
     "from_llava",
+    "is_held_out",
     "load_dataset",
     "number_records",
     "push",

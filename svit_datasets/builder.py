@@ -16,13 +16,13 @@ import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError
 
 from svit_datasets import VERSION
-from svit_datasets.columns import describe, features_of
 from svit_datasets.configs import CONFIGS, find_config
 from svit_datasets.errors import InputError, RecordError, SvitError, UsageError
-from svit_datasets.hub import REPOSITORY
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
-from svit_datasets.rows import read_tables
-from svit_datasets.table_spec import Share, TableSpec, default_root, make_spec
+from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.remote.hub import REPOSITORY
+from svit_datasets.tables.columns import describe, features_of
+from svit_datasets.tables.rows import read_tables
+from svit_datasets.tables.spec import Share, TableSpec, default_root, make_spec
 
 NAME = "svit"
 HOMEPAGE = "https://github.com/BAAI-DCAI/Visual-Instruction-Tuning"

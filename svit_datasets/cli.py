@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import svit_datasets
-from svit_datasets.engine_options import engine_options
+from svit_datasets.engines.options import engine_options
 from svit_datasets.errors import FindingsError, RecordError, SvitError, SvitWarning
 from svit_datasets.publish.build_command import build
 from svit_datasets.publish.download_command import download

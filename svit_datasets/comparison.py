@@ -9,14 +9,14 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from svit_datasets.containers import input_error
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
+from svit_datasets.reading.containers import input_error
 from svit_datasets.record_order import MISSING, Side, side_by_side
 from svit_datasets.records import TASKS
-from svit_datasets.remote_tables import is_address
-from svit_datasets.table_files import TaskUntoldError
-from svit_datasets.table_inputs import open_tables
+from svit_datasets.table_inputs.files import TaskUntoldError
+from svit_datasets.table_inputs.inputs import open_tables
+from svit_datasets.table_inputs.remote import is_address
 
 _ANY_TASK = "conversation"  # tables are compared whatever their task
 

@@ -10,16 +10,16 @@ import msgspec
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size, padded_axes
-from svit_datasets.containers import fault_error, input_error, open_source, path_names
 from svit_datasets.converters.infer import infer_phrase
 from svit_datasets.converters.llava_rows import decode_row
 from svit_datasets.errors import SvitError, UsageError, choose
 from svit_datasets.findings import Finding, finding
-from svit_datasets.image_files import read_size
-from svit_datasets.images import Images
-from svit_datasets.readers import decode_native, read_items
-from svit_datasets.visual_genome import parse_path
-from svit_datasets.writers import OutputSet
+from svit_datasets.images.files import read_size
+from svit_datasets.images.known import Images
+from svit_datasets.images.visual_genome import parse_path
+from svit_datasets.reading.containers import fault_error, input_error, open_source, path_names
+from svit_datasets.reading.readers import decode_native, read_items
+from svit_datasets.writing.writers import OutputSet
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -12,11 +12,11 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from svit_datasets.containers import fault_error, open_source
 from svit_datasets.errors import OutputError
-from svit_datasets.readers import read_items
+from svit_datasets.reading.containers import fault_error, open_source
+from svit_datasets.reading.readers import read_items
 from svit_datasets.records import to_native
-from svit_datasets.table_inputs import TableInput
+from svit_datasets.table_inputs.inputs import TableInput
 
 MISSING = object()
 _NO_ID = -1  # of what is no record; before all others

@@ -15,11 +15,19 @@ import msgspec
 
 from svit_datasets import VERSION
 from svit_datasets.check import validator
-from svit_datasets.containers import fault_error
 from svit_datasets.errors import FindingsError, SvitError, SvitWarning, UsageError, choose
 from svit_datasets.findings import Finding
-from svit_datasets.remote_names import shown_name
-from svit_datasets.writers import JsonList, Output, OutputSet, close_quietly, encode_ascii, is_same, refuse_target
+from svit_datasets.reading.containers import fault_error
+from svit_datasets.remote.names import shown_name
+from svit_datasets.writing.writers import (
+    JsonList,
+    Output,
+    OutputSet,
+    close_quietly,
+    encode_ascii,
+    is_same,
+    refuse_target,
+)
 
 OnError = Literal["raise", "skip", "collect"]
 SHOWN = 20

@@ -6,7 +6,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from svit_datasets.errors import UsageError
-from svit_datasets.writers import OutputSet, refuse_file
+from svit_datasets.writing.writers import OutputSet, refuse_file
 
 
 def write_sample(folder: str | Path) -> list[Path]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pyarrow.parquet as pq
 from PIL import Image
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 STEMS = {
     "conversation": "conversation",

@@ -15,8 +15,8 @@ from test_loading import TEST, TRAIN, entry
 
 from svit_datasets.errors import SvitError, SvitWarning
 from svit_datasets.kernels import available
-from svit_datasets.rows import read_tables
-from svit_datasets.table_spec import Share, TableSpec
+from svit_datasets.tables.rows import read_tables
+from svit_datasets.tables.spec import Share, TableSpec
 
 IDS = [*TRAIN[:4], *TEST[:3]]
 GRANULARITIES = ("image", "conversation", "qa")

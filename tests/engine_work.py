@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from svit_datasets.containers import fault_error
 from svit_datasets.findings import finding
+from svit_datasets.reading.containers import fault_error
 
 
 class Work(NamedTuple):

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 TASKS = ("conversation", "complex_reasoning", "referring_qa", "detail_description")
 WORDS = (

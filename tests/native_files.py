@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 TASKS = ("conversation", "complex_reasoning", "referring_qa", "detail_description")
 LETTERS = dict(zip(TASKS, "cxrd", strict=True))

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 from tests.native_files import SENTENCES
 
 COUNTS = {

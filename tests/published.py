@@ -18,15 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from svit_datasets import visual_genome
-from svit_datasets.columns import Column, columns_of, make_table
 from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, task_of_config
-from svit_datasets.parts import ImageRow, Part
+from svit_datasets.images import visual_genome
 from svit_datasets.publish.features import features_json
 from svit_datasets.publish.layout import CROISSANT, README, SPLITS, ShardName
 from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.release import Config, Counts, Release, Shard, sum_splits
 from svit_datasets.records import NativeRecord
+from svit_datasets.tables.columns import Column, columns_of, make_table
+from svit_datasets.tables.parts import ImageRow, Part
 from svit_datasets.validation.answers import KNOWN_BROKEN_IDS
 
 TEXT_CONFIGS = tuple(name for name in CONFIGS if name != IMAGES_CONFIG)

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import pytest
 
-from svit_datasets.containers import fault_error
 from svit_datasets.findings import finding
+from svit_datasets.reading.containers import fault_error
 
 ENVIRONMENT = {  # read by Ray as it is imported, so set with this module
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -173,7 +173,7 @@ def cluster(*names: str, head_cpus: int = 1) -> Iterator[Nodes]:
 
 
 if __name__ == "__main__":
-    from svit_datasets.ray_engine import run_on_ray
+    from svit_datasets.engines.ray_tasks import run_on_ray
 
     for result in run_on_ray(work, shards(Path(sys.argv[1]), 4, _1="hold")):
         print(len(result), flush=True)

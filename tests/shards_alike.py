@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
-from svit_datasets import entry_shards, ranges, shard_chain
-from svit_datasets.engines import Engine
+from svit_datasets.engines.engine import Engine
+from svit_datasets.sharding import chain as shard_chain
+from svit_datasets.sharding import entry_shards, ranges
 
 IDS = (2, 3, 4, 713136, 2407890, 9_999_999_999)
 TEXTS = (

@@ -14,13 +14,17 @@ from typing import Any
 import pytest
 from helpers_cli import DONE, SAMPLE, UNUSABLE, WAIT_SECONDS, Ran, call, obey_modes, run, tree
 
-from svit_datasets import SvitError, backward_shards, from_llava, ranges, to_llava
-from svit_datasets.manifest import open_manifest
+from svit_datasets import SvitError, from_llava, to_llava
+from svit_datasets.backward import shards as backward_shards
+from svit_datasets.sharding import ranges
+from svit_datasets.sharding.manifest import open_manifest
 
 STAGE = ".svit-parts"
 KILLED = """
 import os, signal
-from svit_datasets import backward_shards, from_llava, ranges
+from svit_datasets import from_llava
+from svit_datasets.backward import shards as backward_shards
+from svit_datasets.sharding import ranges
 if __name__ == "__main__":
     taken, take = [], backward_shards.Shards._take
     def held(*given):

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import pytest
 
 import svit_datasets
-from svit_datasets import FindingsError, InputError, RecordError, UsageError, containers, read, to_llava
+from svit_datasets import FindingsError, InputError, RecordError, UsageError, read, to_llava
+from svit_datasets.reading import containers
 from svit_datasets.rules import RULES
 from tests.helpers_cli import (
     DONE,

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from svit_datasets import FindingsError, InputError, Options, RecordError, UsageError, from_llava, to_llava
-from svit_datasets.containers import STDIN
-from svit_datasets.sidecar import SIDECAR_SUFFIX
+from svit_datasets.reading.containers import STDIN
+from svit_datasets.writing.sidecar import SIDECAR_SUFFIX
 from tests.helpers_cli import (
     DONE,
     FAULTS,
@@ -340,9 +340,11 @@ def test_two_texts_for_one_place_are_a_conflict() -> None:
 
 def test_a_row_that_does_not_fit_its_schema_is_reported_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     """No input is known that gets so far, so the checker is made to refuse."""
-    import svit_datasets.row_writer
+    import svit_datasets.writing.row_writer
 
-    monkeypatch.setattr(svit_datasets.row_writer, "validator", lambda _name: lambda _row: [("$.id", "too silly")])
+    monkeypatch.setattr(
+        svit_datasets.writing.row_writer, "validator", lambda _name: lambda _row: [("$.id", "too silly")]
+    )
     Path("conversation.json").write_bytes(encode([record(2)]))
     with pytest.raises(RecordError, match=r"\[row-check\]$") as caught:
         to_llava("conversation.json", "out.json")

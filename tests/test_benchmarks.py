@@ -18,7 +18,7 @@ from svit_datasets import Options, to_llava
 from svit_datasets.boxes import pad_tables
 from svit_datasets.converters.llava_layout import SENTENCES, strip_image, strip_sentence
 from svit_datasets.grounding import find
-from svit_datasets.visual_genome import image_ids
+from svit_datasets.images.visual_genome import image_ids
 
 BENCHMARKS = REPOSITORY / "benchmarks"
 IMAGES = 300

@@ -15,8 +15,8 @@ from helpers_cli import damage, encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svit_datasets.captions import read_captions
 from svit_datasets.errors import InputError
+from svit_datasets.images.captions import read_captions
 
 WRONG = (
     "; expected COCO's caption format: images, and annotations with image_id and caption; pass captions_train2014.json "
@@ -162,7 +162,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
 
 def test_nothing_is_printed(tmp_path: Path) -> None:
     path = save(tmp_path / "a.json", coco((5, "x")))
-    code = "import sys; from svit_datasets.captions import read_captions; read_captions(sys.argv[1:])"
+    code = "import sys; from svit_datasets.images.captions import read_captions; read_captions(sys.argv[1:])"
     ran = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
 

@@ -12,8 +12,8 @@ from svit_datasets.check import explain
 from svit_datasets.converters import provenance, sums
 from svit_datasets.converters.llava import FORMAT, Options
 from svit_datasets.errors import UsageError
+from svit_datasets.reading.split import split
 from svit_datasets.records import Conversation, HubRecord, Turn
-from svit_datasets.split import split
 
 SIZE_WH = (640, 480)
 

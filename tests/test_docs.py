@@ -191,7 +191,9 @@ def test_every_package_folder_is_in_the_wheel_list():
             re.search(r"^packages = \[.*?\]$", (ROOT / "pyproject.toml").read_text(), re.M | re.S)[0],
         )
     )
-    own = {p.parent.name for p in (ROOT / "svit_datasets").glob("*/__init__.py")}
+    package = ROOT / "svit_datasets"
+    own = {".".join(p.parent.relative_to(package).parts) for p in package.glob("*/**/__init__.py")}
+    own |= {p.parent.name for p in package.glob("*/__init__.py")}  # links to folders too
     mapped = {p.parent.name for p in ROOT.glob("*/__init__.py")} - {"svit_datasets"}
     assert mapped <= own
     found = {"svit_datasets", *(f"svit_datasets.{name}" for name in own)}

@@ -16,7 +16,7 @@ from build_held import children_of, expect_ended
 from engine_work import Work, make_large, process_id, work
 from helpers_cli import WAIT_SECONDS
 
-from svit_datasets.engines import Engine, keep_workers, run_shards
+from svit_datasets.engines.engine import Engine, keep_workers, run_shards
 from svit_datasets.errors import OutputError, RecordError
 
 ENDED = (
@@ -25,7 +25,7 @@ ENDED = (
 )
 SLEEPER = """
 import time
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines.engine import Engine, run_shards
 if __name__ == "__main__":
     for _ in run_shards(time.sleep, [0.01, 600, 600, 600], Engine(jobs=2)):
         print("one", flush=True)
@@ -33,7 +33,7 @@ if __name__ == "__main__":
 UNGUARDED = """
 import threading, time
 threading.Thread(target=time.sleep, args=[1]).start()  # so that the process is not forked
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines.engine import Engine, run_shards
 print(list(run_shards(abs, [1, 2, 3], Engine(jobs=2))))
 """
 

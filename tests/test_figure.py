@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import svit_datasets
-from svit_datasets import Options, grounding, visual_genome
+from svit_datasets import Options, grounding
+from svit_datasets.images import visual_genome
 
 FIGURE = Path(__file__).parent / "fixtures" / "figure"
 TASKS = ("conversation", "complex_reasoning", "referring_qa", "detail_description")

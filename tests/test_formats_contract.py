@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 
 import svit_datasets
-from svit_datasets import schemas, visual_genome
+from svit_datasets import schemas
 from svit_datasets.check import validator
 from svit_datasets.converters import formats
 from svit_datasets.converters.base import Format
+from svit_datasets.images import visual_genome
 from svit_datasets.records import Conversation, HubRecord, Turn, extra_of, to_native_conversation
-from svit_datasets.writers import encode_ascii
+from svit_datasets.writing.writers import encode_ascii
 
 from . import native_files as made
 

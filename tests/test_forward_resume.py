@@ -11,8 +11,9 @@ import pytest
 from native_files import write_sizes
 
 import svit_datasets
-from svit_datasets import forward_shards, ranges
 from svit_datasets.errors import InputError, SvitWarning, UsageError
+from svit_datasets.forward import shards as forward_shards
+from svit_datasets.sharding import ranges
 
 STAGE = ".out.json.svit-parts"
 

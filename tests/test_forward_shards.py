@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from native_files import TASKS, Maker, dumps, write_sizes
 
 import svit_datasets
-from svit_datasets import forward_shards, ranges
 from svit_datasets.errors import SvitError, UsageError
+from svit_datasets.forward import shards as forward_shards
+from svit_datasets.sharding import ranges
 
 pytestmark = pytest.mark.filterwarnings("ignore::svit_datasets.SvitWarning")
 
@@ -31,7 +32,8 @@ TALK = [{"content": [{"from": "user", "value": "Why?"}, {"from": "gpt", "value":
 SLOW = {**os.environ, "SVIT_KERNELS": "0"}
 FAULTY = """
 import svit_datasets
-from svit_datasets import forward_shards, ranges
+from svit_datasets.forward import shards as forward_shards
+from svit_datasets.sharding import ranges
 if __name__ == "__main__":
     ranges._SMALLEST_BYTES, forward_shards.SHARD_BYTES = 1, 300
     svit_datasets.to_llava({!r}, {!r}, jobs=2)

@@ -17,12 +17,12 @@ from hub_client import Client
 from hub_server import COMMIT, Fault, HubServer, Rules
 from published import IMAGE_IDS, Published, publish, write_native
 
-from svit_datasets import visual_genome
 from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, task_of_config
 from svit_datasets.errors import InputError, UsageError
-from svit_datasets.forward import to_llava
-from svit_datasets.remote_tables import list_shards, parse_address
-from svit_datasets.table_inputs import open_tables
+from svit_datasets.forward.files import to_llava
+from svit_datasets.images import visual_genome
+from svit_datasets.table_inputs.inputs import open_tables
+from svit_datasets.table_inputs.remote import list_shards, parse_address
 
 TEXT = tuple(name for name in CONFIGS if name != IMAGES_CONFIG)
 HUB = "hf://datasets/BAAI/SVIT"

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import svit_datasets
-from svit_datasets import compare, from_llava, to_llava, visual_genome
+from svit_datasets import compare, from_llava, to_llava
+from svit_datasets.images import visual_genome
 from tests.helpers_cli import DONE, FAULTS, SAMPLE, Ran, call, make_zip, run
 
 STEMS = {

@@ -22,9 +22,9 @@ from PIL import Image
 
 from svit_datasets.errors import InputError, RecordError
 from svit_datasets.findings import Finding
-from svit_datasets.image_files import Picture, read_bytes, read_picture, read_size
-from svit_datasets.joining import Joined, Joiner
-from svit_datasets.parts import ImageRow
+from svit_datasets.images.files import Picture, read_bytes, read_picture, read_size
+from svit_datasets.images.joining import Joined, Joiner
+from svit_datasets.tables.parts import ImageRow
 
 ODD = Path(__file__).parent / "data" / "odd_images"
 PICTURES = {

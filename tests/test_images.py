@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from svit_datasets import Images, InputError, RecordError
-from svit_datasets.visual_genome import folder_of, image_ids, is_held_out, llava_path, parse_path
+from svit_datasets.images.visual_genome import folder_of, image_ids, is_held_out, llava_path, parse_path
 from tests.helpers_cli import (
     DONE,
     SAMPLE,

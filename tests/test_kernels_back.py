@@ -12,9 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mangled_rows import Mangler
 
-from svit_datasets import SvitError, backward, backward_shards, from_llava, ranges, shard_chain, split, window
-from svit_datasets.engines import Engine
+from svit_datasets import SvitError, from_llava
+from svit_datasets.backward import files as backward
+from svit_datasets.backward import shards as backward_shards
+from svit_datasets.engines.engine import Engine
 from svit_datasets.kernels.available import SWITCH
+from svit_datasets.reading import split, window
+from svit_datasets.sharding import chain as shard_chain
+from svit_datasets.sharding import ranges
 
 pytest.importorskip("numba")
 BYTES = st.sampled_from([64, 700, 5000, 1 << 20])

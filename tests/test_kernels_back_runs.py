@@ -11,9 +11,11 @@ import pytest
 from native_files import IMAGE_IDS, dumps
 from test_kernels_back import outcome, same
 
-from svit_datasets import backward_shards, from_llava, ranges, to_llava
+from svit_datasets import from_llava, to_llava
+from svit_datasets.backward import shards as backward_shards
 from svit_datasets.kernels.available import SWITCH
-from svit_datasets.kernels.back_block import RowTaker, TakenRows
+from svit_datasets.kernels.backward.block import RowTaker, TakenRows
+from svit_datasets.sharding import ranges
 
 pytest.importorskip("numba")
 ANSWERS = (

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from native_files import dumps, spellings
 from test_loading import FILES
 
-from svit_datasets import ranges, split, window
-from svit_datasets.kernels import columns_blocks
-from svit_datasets.table_spec import Share
+from svit_datasets.kernels.columns import blocks as columns_blocks
+from svit_datasets.reading import split, window
+from svit_datasets.sharding import ranges
+from svit_datasets.tables.spec import Share
 
 pytest.importorskip("numba")
 Switch = Callable[[str], None]

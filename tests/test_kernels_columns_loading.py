@@ -13,7 +13,7 @@ from columns_made import GRANULARITIES, IDS, PlainMaker, check_same, native_text
 from native_files import dumps
 from test_loading import photo, rows, write
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 pytest.importorskip("numba")
 

@@ -15,9 +15,9 @@ from native_files import texts
 from svit_datasets import grounding
 
 pytest.importorskip("numba")
-from svit_datasets.kernels.columns_buffers import make_objects
-from svit_datasets.kernels.columns_json import ODD, read_string, read_whole
-from svit_datasets.kernels.columns_marks import find_objects
+from svit_datasets.kernels.columns.buffers import make_objects
+from svit_datasets.kernels.columns.json_values import ODD, read_string, read_whole
+from svit_datasets.kernels.columns.marks import find_objects
 
 PIECES = (
     "<st>", "<ed>", "[", "]", ", ", ",", " ", "0", "1", "0.5", ".5", "1.", ".", "12", "[0, 0, 1, 1]", "[.1,.2,.3,.4]",

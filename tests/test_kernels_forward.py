@@ -17,15 +17,15 @@ from svit_datasets.boxes import padded_axes
 from svit_datasets.check import validator
 from svit_datasets.converters.llava import FORMAT
 from svit_datasets.converters.llava_layout import Options
-from svit_datasets.images import Resolved
-from svit_datasets.kernels import axes
-from svit_datasets.kernels.llava_runs import LlavaRuns
-from svit_datasets.kernels.native_run import NativeRun
-from svit_datasets.kernels.native_scan import native_scanner
-from svit_datasets.readers import decode_native
+from svit_datasets.images.known import Resolved
+from svit_datasets.images.visual_genome import FOLDERS, llava_path
+from svit_datasets.kernels.forward import axes
+from svit_datasets.kernels.forward.plain_records import NativeRun
+from svit_datasets.kernels.forward.runs import LlavaRuns
+from svit_datasets.kernels.forward.scan import native_scanner
+from svit_datasets.reading.readers import decode_native
 from svit_datasets.records import TASKS, HubRecord, TaskName
-from svit_datasets.visual_genome import FOLDERS, llava_path
-from svit_datasets.writers import encode_ascii
+from svit_datasets.writing.writers import encode_ascii
 
 SCAN = native_scanner(1 << 20)
 SIZES = ((640, 480), (333, 500), (800, 800), (1, 1), (1001, 1000), (2000, 100), None)

@@ -17,10 +17,11 @@ from plain_records import PlainMaker, files
 from test_kernels_forward import OPTIONS
 
 import svit_datasets
-from svit_datasets import conversion_runs, split, window
 from svit_datasets.converters.base import Rows
 from svit_datasets.errors import SvitError
+from svit_datasets.forward import conversion_runs
 from svit_datasets.kernels.available import SWITCH, has_kernels, use_kernels
+from svit_datasets.reading import split, window
 
 TASK_NAMES = ("conversation", "complex_reasoning", "referring_qa", "detail_description")
 POLICIES = st.sampled_from(["raise", "skip", "skip", "skip", "collect"])

@@ -12,14 +12,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from plain_records import PlainMaker, files
 
-from svit_datasets import split, window
-from svit_datasets.containers import Source
-from svit_datasets.kernels.native_run import BEGIN, END, NO_TOPIC, NULL_TOPIC, NativeRun
-from svit_datasets.kernels.native_scan import native_scanner
-from svit_datasets.readers import Item, decode_native, read_items
+from svit_datasets.kernels.forward.plain_records import BEGIN, END, NO_TOPIC, NULL_TOPIC, NativeRun
+from svit_datasets.kernels.forward.scan import native_scanner
+from svit_datasets.reading import split, window
+from svit_datasets.reading.containers import Source
+from svit_datasets.reading.readers import Item, decode_native, read_items
+from svit_datasets.reading.runs import Take
+from svit_datasets.reading.window import Window
 from svit_datasets.records import NativeRecord
-from svit_datasets.runs import Take
-from svit_datasets.window import Window
 
 TURNS = b'{"from": "user", "value": "Who?"}, {"from": "gpt", "value": "A \\"man\\", \\u4eba."}'
 RECORD = b'{"image_id": 12, "conversations": [{"topic": "t", "content": [%b]}, {"content": [%b]}]}' % (TURNS, TURNS)

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from svit_datasets.arrays import IMAGE_TYPE
 from svit_datasets.errors import InputError
 from svit_datasets.publish.leak_scan import check_shard
 from svit_datasets.publish.leaks import (
@@ -22,6 +21,7 @@ from svit_datasets.publish.leaks import (
     outermost,
     spellings,
 )
+from svit_datasets.tables.arrays import IMAGE_TYPE
 
 PLACES = ("/Users/ann", "/den", "/srv/d t/\u00e9")
 NAMES = st.text("abcXYZ0189_-. \u00e9\u4eba", min_size=1, max_size=8).filter(lambda name: name.strip(". "))

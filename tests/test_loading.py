@@ -23,7 +23,7 @@ from native_files import Maker, Number, dumps, loads
 from PIL import Image
 
 import svit_datasets
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 FILES = {
     "conversation": "conversation",

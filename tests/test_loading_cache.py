@@ -21,7 +21,7 @@ from helpers_cli import limit_file_size
 from test_loading import IDS, TEST, TRAIN, entry, make_texts, photo, python, rows, write, write_root
 
 import svit_datasets
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 PAIR = [{"from": "user", "value": "Why?"}, {"from": "gpt", "value": "So."}]
 

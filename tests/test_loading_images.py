@@ -17,7 +17,8 @@ from PIL import Image
 from test_loading import IDS, TEST, TRAIN, entry, packed, photo, rows, write, write_layout, write_root
 
 import svit_datasets
-from svit_datasets import SvitWarning, visual_genome
+from svit_datasets import SvitWarning
+from svit_datasets.images import visual_genome
 
 MISSING, EMPTY, TEXT, CUT = BROKEN = (TRAIN[1], TRAIN[2], TRAIN[4], TEST[1])
 FOUND = {EMPTY: "cannot identify image file", TEXT: "cannot identify image file", CUT: "image file is truncated"}

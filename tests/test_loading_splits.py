@@ -15,7 +15,7 @@ from native_files import dumps
 from test_loading import FILES, odd_records, rows, write, write_root
 
 import svit_datasets
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 SHARES, SMALLEST_SHARE = 16, 16 << 10
 FORGETFUL = ("shuffled", "second epoch")

@@ -17,7 +17,7 @@ from native_files import dumps, loads
 from test_loading import CONFIGS, FILES, TEST, TRAIN, entry, make_texts, odd_records, rows, write, write_root
 
 import svit_datasets
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 MANY = [*TRAIN[:40], *TEST[:20]]
 IMAGE_COLUMNS = ["image", "image_id", "width", "height", "url", "coco_id", "flickr_id"]

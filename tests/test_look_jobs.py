@@ -16,7 +16,8 @@ from shards_alike import llava, native
 
 TINY = """
 import sys
-from svit_datasets import entry_shards, ranges
+from svit_datasets.sharding import entry_shards
+from svit_datasets.sharding import ranges
 from svit_datasets.cli import main
 if __name__ == "__main__":
     ranges._SMALLEST_BYTES, entry_shards.SHARD_BYTES = 1, {size_bytes}

@@ -16,8 +16,8 @@ from s3_server import S3Server
 from shards_alike import llava, native, tiny_shards
 
 from svit_datasets import InputError, to_llava
-from svit_datasets.entry_shards import Reading, plan_shards
-from svit_datasets.shard_chain import run_in_order
+from svit_datasets.sharding.chain import run_in_order
+from svit_datasets.sharding.entry_shards import Reading, plan_shards
 from svit_datasets.statistics import gather
 from svit_datasets.statistics.gather import stats
 from svit_datasets.validation import shard_run

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from svit_datasets.visual_genome import image_ids
+from svit_datasets.images.visual_genome import image_ids
 
 SMALL, LARGE = 4 << 20, 40 << 20
 ALLOWED = 60 << 20

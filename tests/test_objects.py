@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svit_datasets import grounding
-from svit_datasets.objects import find_all_marked, parse_numbers
+from svit_datasets.tables.objects import find_all_marked, parse_numbers
 
 PIECES = (
     "<st>",

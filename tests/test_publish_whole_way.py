@@ -14,7 +14,7 @@ from hub_server import Asked, HubServer
 from pushing import LOAD, PUSH, REPO, Client, shard_files
 
 import svit_datasets
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 CONFIGS = ("conversation", "complex_reasoning", "referring", "detail")
 _BLOCK = """

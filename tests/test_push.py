@@ -13,7 +13,7 @@ from hub_server import Asked, Fault, HubServer, Rules
 from published import Published, publish
 from pushing import LOAD, REPO, TOKEN, Client, rows_of, shard_files, writes
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 CONFIGS = ("referring", "detail")
 

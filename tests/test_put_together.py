@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import svit_datasets
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 
 ALL = visual_genome.image_ids()
 IDS = [i for i in ALL[:60] if visual_genome.is_held_out(i)][:4] + [

@@ -18,11 +18,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from native_files import Maker, dumps
 
-from svit_datasets import ranges, split, window
-from svit_datasets.containers import open_source
 from svit_datasets.errors import InputError
-from svit_datasets.ranges import WHOLE, Range, count_before, cut_ranges, join_ranges, read_range
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB, Item, decode_native, read_items
+from svit_datasets.reading import split, window
+from svit_datasets.reading.containers import open_source
+from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB, Item, decode_native, read_items
+from svit_datasets.sharding import ranges
+from svit_datasets.sharding.ranges import WHOLE, Range, count_before, cut_ranges, join_ranges, read_range
 
 TOLD = (
     {"meta": {"image_id": 5, "conversations": []}},

@@ -18,11 +18,11 @@ from build_held import expect_ended
 from helpers_cli import WAIT_SECONDS
 from ray_work import Nodes, begun, most_at_a_time, shards, wait_until_begun, work
 
-from svit_datasets import ray_engine
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines import ray_tasks as ray_engine
+from svit_datasets.engines.engine import Engine, run_shards
+from svit_datasets.engines.ray_cluster import connected
+from svit_datasets.engines.ray_tasks import run_on_ray
 from svit_datasets.errors import OutputError, RecordError, SvitWarning
-from svit_datasets.ray_cluster import connected
-from svit_datasets.ray_engine import run_on_ray
 
 pytestmark = ray_work.needs_ray
 LOST = (

@@ -16,14 +16,14 @@ import ray_work
 from helpers_cli import WAIT_SECONDS
 from ray_work import wait_until_begun
 
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines.engine import Engine, run_shards
+from svit_datasets.engines.ray_tasks import run_on_ray
 from svit_datasets.errors import UsageError
-from svit_datasets.ray_engine import run_on_ray
 
 MARK = "SVIT_TEST_OF_RAY"
 WHERE = """
 from ray_work import where
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines.engine import Engine, run_shards
 found = list(run_shards(where, range(6), Engine("ray", jobs=2)))
 print(len({process for process, _ in found}) <= 2, {address for _, address in found})
 """

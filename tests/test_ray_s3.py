@@ -19,7 +19,7 @@ pytestmark = ray_work.needs_ray
 IMAGES = 1500  # 7 MB
 CONVERT = """
 import svit_datasets
-from svit_datasets import forward_shards
+from svit_datasets.forward import shards as forward_shards
 
 forward_shards.SHARD_BYTES = 1 << 20
 made = svit_datasets.run(

@@ -18,8 +18,8 @@ from helpers_cli import REPOSITORY, WAIT_SECONDS
 from ray_work import Nodes
 
 import svit_datasets
-from svit_datasets import forward_shards
-from svit_datasets.ray_cluster import connected
+from svit_datasets.engines.ray_cluster import connected
+from svit_datasets.forward import shards as forward_shards
 
 pytestmark = ray_work.needs_ray
 IMAGES = 5000  # 22 MB

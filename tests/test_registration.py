@@ -11,8 +11,9 @@ import pytest
 from test_loading import IDS, python, write, write_root
 
 import svit_datasets
-from svit_datasets import registration, visual_genome
+from svit_datasets import registration
 from svit_datasets.builder import Svit
+from svit_datasets.images import visual_genome
 
 SHOW = "print(load_dataset('svit', 'detail', data_dir=sys.argv[1], split='train')['image_id'][:])\n"
 TRAIN_IDS = str([i for i in IDS if not visual_genome.is_held_out(i)])

@@ -18,9 +18,9 @@ from helpers_cli import DONE, SAMPLE, UNUSABLE, Ran, call, encode, make_zip, rec
 from s3_server import S3Server
 
 from svit_datasets import read, to_llava
-from svit_datasets.containers import open_source
-from svit_datasets.ranges import cut_ranges, read_range
-from svit_datasets.readers import decode_native
+from svit_datasets.reading.containers import open_source
+from svit_datasets.reading.readers import decode_native
+from svit_datasets.sharding.ranges import cut_ranges, read_range
 
 LOCAL = SAMPLE / "data" / "referring_qa.json"
 NATIVE = LOCAL.read_bytes()

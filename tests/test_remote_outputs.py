@@ -31,8 +31,9 @@ from hub_server import HubServer
 from real_clients import environment
 from s3_server import S3Server
 
-from svit_datasets import OutputError, SvitWarning, UsageError, remote_uploads, to_llava
-from svit_datasets.writers import OutputSet, is_same, refuse_file
+from svit_datasets import OutputError, SvitWarning, UsageError, to_llava
+from svit_datasets.remote import uploads as remote_uploads
+from svit_datasets.writing.writers import OutputSet, is_same, refuse_file
 
 NATIVE = SAMPLE / "data" / "referring_qa.json"
 OUT = "s3://bucket/out.json"

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from svit_datasets.redaction import has_secret, redact
-from svit_datasets.retrying import PATIENT_SECONDS, is_reached, reason_of, retrying
+from svit_datasets.remote.redaction import has_secret, redact
+from svit_datasets.remote.retrying import PATIENT_SECONDS, is_reached, reason_of, retrying
 
 
 class Answered(Exception):  # noqa: N818

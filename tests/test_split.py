@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from svit_datasets import split, window
+from svit_datasets.reading import split, window
 
 LIMIT = 1 << 20
 KEYS = st.sampled_from(["a", "b", "image_id", "", "caf\u00e9", 'q"q', "back\\slash", "{", "\U0001f600", ", {"])

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svit_datasets.entries import Entry, read_entries
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import finding
-from svit_datasets.photos import Photos
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import Entry, read_entries
 from svit_datasets.statistics.collected import SHOWN, Statistics, merge
 from svit_datasets.statistics.counters import Frequencies, Integers
 from svit_datasets.statistics.gather import Gatherer

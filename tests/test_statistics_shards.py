@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards_alike import llava, native, odd_files, save, tiny_shards
 
-from svit_datasets import entry_shards, ranges
+from svit_datasets.sharding import entry_shards, ranges
 from svit_datasets.statistics.gather import stats
 
 

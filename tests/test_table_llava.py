@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svit_datasets import Options, from_llava, to_llava
-from svit_datasets.parts import GRANULARITIES, Granularity
-from svit_datasets.table_llava import LLAVA_SCHEMA, convert_table
-from svit_datasets.table_places import number_records
-from svit_datasets.table_writing import write_llava
+from svit_datasets.pipelines.llava import LLAVA_SCHEMA, convert_table
+from svit_datasets.pipelines.places import number_records
+from svit_datasets.pipelines.writing import write_llava
+from svit_datasets.tables.parts import GRANULARITIES, Granularity
 
 from . import native_files as made
 from .test_table_round_trip import table_of

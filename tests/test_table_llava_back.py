@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 
 from svit_datasets import Options, RecordError, SvitWarning, UsageError, to_llava
-from svit_datasets.table_llava import convert_table
-from svit_datasets.table_native import NATIVE_SCHEMA, restore_table
-from svit_datasets.table_places import number_records
+from svit_datasets.pipelines.llava import convert_table
+from svit_datasets.pipelines.native import NATIVE_SCHEMA, restore_table
+from svit_datasets.pipelines.places import number_records
 
 from . import native_files as made
 from .test_table_round_trip import table_of

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from svit_datasets import InputError, Options, OutputError, RecordError, SvitWarning, UsageError
-from svit_datasets.table_llava import LLAVA_SCHEMA, convert_table
-from svit_datasets.table_places import number_records
-from svit_datasets.table_writing import write_llava
+from svit_datasets.pipelines.llava import LLAVA_SCHEMA, convert_table
+from svit_datasets.pipelines.places import number_records
+from svit_datasets.pipelines.writing import write_llava
 
 COLUMNS = (
     "image_id and conversations, or image_id and conversation_index and topic and content, or image_id and "

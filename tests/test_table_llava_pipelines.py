@@ -19,10 +19,10 @@ import pytest
 
 import svit_datasets
 from svit_datasets import Options, build, from_llava, to_llava, write_sample
-from svit_datasets.parts import GRANULARITIES
-from svit_datasets.table_llava import LLAVA_SCHEMA, convert_table
-from svit_datasets.table_places import number_records
-from svit_datasets.table_writing import write_llava
+from svit_datasets.pipelines.llava import LLAVA_SCHEMA, convert_table
+from svit_datasets.pipelines.places import number_records
+from svit_datasets.pipelines.writing import write_llava
+from svit_datasets.tables.parts import GRANULARITIES
 
 from . import native_files as made
 
@@ -123,8 +123,8 @@ import sys
 from functools import partial
 from pathlib import Path
 import ray
-from svit_datasets.table_llava import convert_table
-from svit_datasets.table_writing import write_llava
+from svit_datasets.pipelines.llava import convert_table
+from svit_datasets.pipelines.writing import write_llava
 
 ray.init("local", num_cpus=1, object_store_memory=80 << 20, include_dashboard=False, log_to_driver=False)
 ray.data.DataContext.get_current().enable_progress_bars = False

@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from svit_datasets import UsageError, to_llava
-from svit_datasets.columns import columns_of
-from svit_datasets.images import resolve_row
-from svit_datasets.parts import GRANULARITIES, Granularity, ImageRow
+from svit_datasets.images.known import resolve_row
+from svit_datasets.images.visual_genome import folder_of, image_ids
 from svit_datasets.records import to_native
-from svit_datasets.table_inputs import open_tables
-from svit_datasets.table_records import TableItem, granularity_of, read_rows, wanted_columns
-from svit_datasets.visual_genome import folder_of, image_ids
+from svit_datasets.table_inputs.inputs import open_tables
+from svit_datasets.table_inputs.records import TableItem, granularity_of, read_rows, wanted_columns
+from svit_datasets.tables.columns import columns_of
+from svit_datasets.tables.parts import GRANULARITIES, Granularity, ImageRow
 from tests.helpers_cli import UNUSABLE, call
 
 CONFIGS = ("conversation", "complex_reasoning", "referring", "detail")

@@ -16,12 +16,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from svit_datasets import Options, compare, from_llava, to_llava
-from svit_datasets.columns import columns_of, make_table
-from svit_datasets.parts import GRANULARITIES, Granularity, ImageRow, Part, parts_of
-from svit_datasets.readers import decode_native
+from svit_datasets.reading.readers import decode_native
 from svit_datasets.records import TASKS, NativeRecord, to_native
-from svit_datasets.table_records import TableItem, read_rows, wanted_columns
-from svit_datasets.writers import encode_ascii
+from svit_datasets.table_inputs.records import TableItem, read_rows, wanted_columns
+from svit_datasets.tables.columns import columns_of, make_table
+from svit_datasets.tables.parts import GRANULARITIES, Granularity, ImageRow, Part, parts_of
+from svit_datasets.writing.writers import encode_ascii
 
 from . import native_files as made
 

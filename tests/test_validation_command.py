@@ -39,10 +39,10 @@ from helpers_cli import (
     wait_for,
 )
 
+from svit_datasets.images.visual_genome import image_ids
 from svit_datasets.rules import RULES
 from svit_datasets.validation.fixes import MENDED
 from svit_datasets.validation.validate import Checks, validate
-from svit_datasets.visual_genome import image_ids
 
 FILE = "mine.json"
 EMPTY = "It seems your message is empty."

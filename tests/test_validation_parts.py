@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import svit_datasets
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding
-from svit_datasets.stores import Place
+from svit_datasets.images.stores import Place
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation import photo_rules
 from svit_datasets.validation.first_seen import FirstSeen
 from svit_datasets.validation.fixes import mend

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 from svit_datasets.validation.validate import validate
 from tests import planted
 from tests.planted import (

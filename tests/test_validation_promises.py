@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from helpers_cli import FAULTS, UNUSABLE, encode, record, run
 
-from svit_datasets.entries import Entry
 from svit_datasets.findings import finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.answers import check_answer
 from svit_datasets.validation.fixes import clip_boxes, mend, swap_corners
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from svit_datasets.entries import read_entries
 from svit_datasets.findings import Finding
-from svit_datasets.photos import Photos
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import read_entries
 from svit_datasets.validation.engine import examine
 from svit_datasets.validation.photo_rules import PhotoRules
 from svit_datasets.validation.record_rules import Coordinates, check_entry

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shards_alike import llava, native, odd_files, save, tiny_shards
 
-from svit_datasets import shard_chain
-from svit_datasets.entry_shards import Reading, plan_shards
+from svit_datasets.sharding import chain as shard_chain
+from svit_datasets.sharding.entry_shards import Reading, plan_shards
 from svit_datasets.validation.checks import Checks
 from svit_datasets.validation.traces import stable_hash
 from svit_datasets.validation.validate import validate

@@ -12,7 +12,7 @@ from browser import open_page, serving, start_browser
 from helpers_cli import DONE, call, record, save_photo
 
 from svit_datasets.findings import finding
-from svit_datasets.photos import Photos
+from svit_datasets.images.photos import Photos
 from svit_datasets.viewer.index import Stored
 from svit_datasets.viewer.present import MOST_FINDINGS, present
 

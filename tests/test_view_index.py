@@ -16,9 +16,9 @@ import pytest
 from helpers_cli import encode, make_zip, record
 from made_files import TASKS, Made
 
-from svit_datasets.entries import Entry, read_entries
 from svit_datasets.errors import InputError, OutputError, UsageError
 from svit_datasets.findings import Finding, finding
+from svit_datasets.reading.entries import Entry, read_entries
 from svit_datasets.validation.engine import examine
 from svit_datasets.viewer.data import Source, open_data
 from svit_datasets.viewer.filters import Filter, check_task, from_query, to_sql

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svit_datasets import OutputError, UsageError
-from svit_datasets.writers import JsonList, OutputSet, encode_ascii, output_error, refuse_target
+from svit_datasets.writing.writers import JsonList, OutputSet, encode_ascii, output_error, refuse_target
 from tests.helpers_cli import tree
 
 

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from svit_datasets.errors import InputError
-from svit_datasets.stores import FolderStore, Place, Places, ZipStore, find_places
-from svit_datasets.visual_genome import FOLDERS
+from svit_datasets.images.stores import FolderStore, Place, Places, ZipStore, find_places
+from svit_datasets.images.visual_genome import FOLDERS
 
 SIZES = {2: (8, 6), 1: (5, 7), 9000001: (4, 4)}
 ODD_NAMES = (

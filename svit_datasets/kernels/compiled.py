@@ -30,5 +30,5 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 @cache
 def _version() -> str:
     """Return a digest of all that is compiled."""
-    files = [*sorted(_HERE.glob("*.py")), *(_HERE.parent / name for name in _CONSTANTS)]
+    files = [*sorted(_HERE.rglob("*.py")), *(_HERE.parent / name for name in _CONSTANTS)]
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]

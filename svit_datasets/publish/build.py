@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from svit_datasets.configs import find_config
-from svit_datasets.containers import check_exists, path_names
-from svit_datasets.engines import check_engine
+from svit_datasets.engines.engine import check_engine
 from svit_datasets.errors import UsageError, choose
-from svit_datasets.joining import ON_MISSING, OnMissing
+from svit_datasets.images.joining import ON_MISSING, OnMissing
 from svit_datasets.publish.build_run import BuildRun, Tell
 from svit_datasets.publish.choice import PHOTOS_MODES, PhotosMode, choose_configs, find_terms, make_recipe
 from svit_datasets.publish.layout import SPLITS
@@ -18,8 +17,9 @@ from svit_datasets.publish.naming import DEFAULT_LICENCE, DEFAULT_TITLE, check_n
 from svit_datasets.publish.prepare import Limits
 from svit_datasets.publish.release import Release
 from svit_datasets.publish.staging import open_staging, refuse_output
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
-from svit_datasets.remote_names import is_remote, path_of, shown_name
+from svit_datasets.reading.containers import check_exists, path_names
+from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.remote.names import is_remote, path_of, shown_name
 from svit_datasets.report import Report, refuse_report
 from svit_datasets.sizes import parse_size
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from svit_datasets.engine_options import ENGINE_OPTIONS
+from svit_datasets.engines.options import ENGINE_OPTIONS
 
 if TYPE_CHECKING:
     from svit_datasets.publish.build import Built

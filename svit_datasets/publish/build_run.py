@@ -13,11 +13,10 @@ import msgspec
 import pyarrow as pa
 
 from svit_datasets import VERSION
-from svit_datasets.containers import input_error
-from svit_datasets.engines import Engine, run_shards
+from svit_datasets.engines.engine import Engine, run_shards
 from svit_datasets.errors import InputError, SvitError
 from svit_datasets.findings import Finding, finding
-from svit_datasets.joining import OnMissing
+from svit_datasets.images.joining import OnMissing
 from svit_datasets.progress import bytes_done
 from svit_datasets.publish.card import render_card
 from svit_datasets.publish.choice import files_of
@@ -31,9 +30,10 @@ from svit_datasets.publish.recipe import Done, Job, Recipe
 from svit_datasets.publish.release import LeftOut, Release
 from svit_datasets.publish.shard_writer import forget_images, write_shards
 from svit_datasets.publish.staging import Plan, Staging
+from svit_datasets.reading.containers import input_error
+from svit_datasets.reading.sources import stamp
 from svit_datasets.report import Report
-from svit_datasets.sources import stamp
-from svit_datasets.writers import output_error
+from svit_datasets.writing.writers import output_error
 
 _CHANGED, _EMPTY = "input-changed", "input-missing"
 

@@ -12,7 +12,6 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 from svit_datasets import VERSION
-from svit_datasets.columns import Column
 from svit_datasets.configs import IMAGES_CONFIG, task_of_config
 from svit_datasets.publish.card_text import (
     ABOUT,
@@ -29,6 +28,7 @@ from svit_datasets.publish.card_text import (
 from svit_datasets.publish.features import features_yaml
 from svit_datasets.publish.layout import glob_of
 from svit_datasets.publish.release import Config, Counts, Release
+from svit_datasets.tables.columns import Column
 from svit_datasets.validation.answers import KNOWN_BROKEN_IDS, KNOWN_BROKEN_TASK
 
 PLACEHOLDER = "org/svit"

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import pyarrow as pa
 
-from svit_datasets.arrays import IMAGE_TYPE
-from svit_datasets.columns import Column
+from svit_datasets.tables.arrays import IMAGE_TYPE
+from svit_datasets.tables.columns import Column
 
 ABOUT_UNPICTURED: Mapping[str, str] = {"images": "The images' sizes, links and ids, without text and photos."}
 ABOUT: Mapping[str, str] = {
@@ -71,7 +71,7 @@ def meaning_text(column: Column, *, is_svit: bool = True) -> str:
     Returns:
         A sentence or several.
 
-    >>> from svit_datasets.columns import columns_of
+    >>> from svit_datasets.tables.columns import columns_of
     >>> captions, image = columns_of("images", "image", has_captions=True, chosen=["captions", "image"])
     >>> meaning_text(captions)[:33], meaning_text(image)[:28]
     ("COCO's captions of the image, non", 'The photo: the original file')
@@ -86,7 +86,7 @@ def meaning_text(column: Column, *, is_svit: bool = True) -> str:
 def column_row(column: Column, *, is_svit: bool = True) -> str:
     """Return a column's line in a table of name, type and meaning.
 
-    >>> from svit_datasets.columns import columns_of
+    >>> from svit_datasets.tables.columns import columns_of
     >>> column_row(columns_of("images", "image", has_captions=False)[1])
     "| `image_id` | int64 | Visual Genome's id of the image. |"
     """

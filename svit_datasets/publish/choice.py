@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, task_of_config
-from svit_datasets.containers import input_error
 from svit_datasets.errors import InputError
 from svit_datasets.findings import finding
-from svit_datasets.joining import OnMissing
+from svit_datasets.images.joining import OnMissing
+from svit_datasets.images.stores import find_places
 from svit_datasets.publish.recipe import ConfigRecipe, Recipe
-from svit_datasets.sources import find_sources, watched_files
-from svit_datasets.stores import find_places
+from svit_datasets.reading.containers import input_error
+from svit_datasets.reading.sources import find_sources, watched_files
 
 PhotosMode = Literal["embed", "separate", "none"]
 _TERMS = ("NOTICE", "LICENSE", "LICENCE")

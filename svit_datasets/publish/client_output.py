@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from svit_datasets.redaction import redact
+from svit_datasets.remote.redaction import redact
 
 
 class _Redacting(logging.Filter):

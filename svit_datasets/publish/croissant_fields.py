@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from svit_datasets.arrays import IMAGE_TYPE
-from svit_datasets.columns import Column
 from svit_datasets.publish.card_text import ABOUT, meaning_text
 from svit_datasets.publish.layout import DATA
 from svit_datasets.publish.release import Config
+from svit_datasets.tables.arrays import IMAGE_TYPE
+from svit_datasets.tables.columns import Column
 
 _TYPES = {"int32": "cr:Int32", "int64": "cr:Int64", "double": "cr:Float64", "string": "sc:Text"}
 
@@ -103,7 +103,7 @@ _OF_TURNS = (_Part("first_question", "[0].value", pa.string()), _Part("first_ans
 def _parts(struct: pa.DataType) -> list[_Part]:
     """Return the parts of a struct that Croissant's reader can reach.
 
-    >>> from svit_datasets.arrays import CONVERSATION_TYPE
+    >>> from svit_datasets.tables.arrays import CONVERSATION_TYPE
     >>> [part.path for part in _parts(CONVERSATION_TYPE)]
     ['topic', 'content[0].value', 'content[1].value']
     """

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from svit_datasets.errors import InputError, OutputError, SvitError, UsageError
-from svit_datasets.hub import REPOSITORY, Advice, cause_of, explain
 from svit_datasets.publish.digests import is_same_file
 from svit_datasets.publish.local_card import is_there, settle_card
 from svit_datasets.publish.wanted import RemoteFile, choose_files, is_published, total_bytes
-from svit_datasets.remote_tables import when_offline
-from svit_datasets.retrying import is_reached, retrying
+from svit_datasets.remote.hub import REPOSITORY, Advice, cause_of, explain
+from svit_datasets.remote.retrying import is_reached, retrying
 from svit_datasets.sizes import show_size
-from svit_datasets.writers import refuse_file
+from svit_datasets.table_inputs.remote import when_offline
+from svit_datasets.writing.writers import refuse_file
 
 STAGING = ".svit-download"
 _ADVICE = Advice(", then run this again", "run this again: what was fetched whole stays")

@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from svit_datasets.arrays import IMAGE_TYPE
-from svit_datasets.columns import Column
+from svit_datasets.tables.arrays import IMAGE_TYPE
+from svit_datasets.tables.columns import Column
 
 _ARROW_NAMES = {"double": "float64"}
 
@@ -21,7 +21,7 @@ _ARROW_NAMES = {"double": "float64"}
 def features_json(columns: Iterable[Column]) -> str:
     """Return the features of a table as the value of the key ``huggingface`` in a Parquet file's metadata.
 
-    >>> from svit_datasets.columns import columns_of
+    >>> from svit_datasets.tables.columns import columns_of
     >>> features_json(columns_of("images", "image", has_captions=True, chosen=["image_id", "captions"]))
     '{"info":{"features":{"image_id":{"dtype":"int64","_type":"Value"},"captions":[{"dtype":"string","_type":"Value"}]}}}'
     """
@@ -32,7 +32,7 @@ def features_json(columns: Iterable[Column]) -> str:
 def features_yaml(columns: Iterable[Column]) -> list[dict[str, Any]]:
     """Return the features of a table as ``dataset_info.features`` of a card's YAML.
 
-    >>> from svit_datasets.columns import columns_of
+    >>> from svit_datasets.tables.columns import columns_of
     >>> features_yaml(columns_of("images", "image", has_captions=True, chosen=["image", "captions"]))
     [{'name': 'image', 'dtype': 'image'}, {'name': 'captions', 'list': 'string'}]
     """

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from svit_datasets import visual_genome
+from svit_datasets.images import visual_genome
 from svit_datasets.publish.layout import SPLITS, parse_shard
 from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.recipe import Done, Recipe

@@ -9,8 +9,8 @@ from typing import IO, TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from svit_datasets.columns import Column
 from svit_datasets.publish.features import features_json
+from svit_datasets.tables.columns import Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _REPEATED = ("from", "topic", "phrase")
 def schema_of(columns: Iterable[Column]) -> pa.Schema:
     """Return the schema of a table, with its features for ``datasets``.
 
-    >>> from svit_datasets.columns import columns_of
+    >>> from svit_datasets.tables.columns import columns_of
     >>> schema_of(columns_of("images", "image", has_captions=False, chosen=["image_id"])).names
     ['image_id']
     """

@@ -6,16 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from svit_datasets import visual_genome
 from svit_datasets.configs import task_of_config
-from svit_datasets.containers import fault_error
 from svit_datasets.findings import Finding, finding
-from svit_datasets.images import Images
+from svit_datasets.images import visual_genome
+from svit_datasets.images.known import Images
 from svit_datasets.publish.layout import SPLITS
 from svit_datasets.publish.plan import Rows, Span, plan_spans, union_ids
 from svit_datasets.publish.recipe import PHOTOS, ConfigRecipe, Recipe
 from svit_datasets.publish.survey import Index, survey
-from svit_datasets.sources import find_sources
+from svit_datasets.reading.containers import fault_error
+from svit_datasets.reading.sources import find_sources
 
 if TYPE_CHECKING:
     import numpy as np

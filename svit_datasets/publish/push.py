@@ -21,8 +21,8 @@ from svit_datasets.publish.refusals import check_revision, explain_refusal
 from svit_datasets.publish.repository import is_pull, look
 from svit_datasets.publish.stated import RIGHTS
 from svit_datasets.publish.token_check import check_token
-from svit_datasets.redaction import has_secret
-from svit_datasets.retrying import PATIENT_SECONDS, is_reached, retrying, root_of
+from svit_datasets.remote.redaction import has_secret
+from svit_datasets.remote.retrying import PATIENT_SECONDS, is_reached, retrying, root_of
 from svit_datasets.sizes import show_size
 
 WHY_RIGHTS = (

@@ -27,7 +27,7 @@ from svit_datasets.publish.repository import (
 )
 from svit_datasets.publish.sending import Committed, Progress, Target, send
 from svit_datasets.publish.token_check import check_token
-from svit_datasets.retrying import PATIENT_SECONDS, is_reached, retrying
+from svit_datasets.remote.retrying import PATIENT_SECONDS, is_reached, retrying
 from svit_datasets.sizes import show_size
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from svit_datasets.arrays import IMAGE_TYPE
-from svit_datasets.columns import Column, columns_of
 from svit_datasets.configs import IMAGES_CONFIG
 from svit_datasets.findings import Finding
-from svit_datasets.joining import ImagesMode, OnMissing
+from svit_datasets.images.joining import ImagesMode, OnMissing
 from svit_datasets.publish.plan import Span
 from svit_datasets.publish.release import Shard
+from svit_datasets.tables.arrays import IMAGE_TYPE
+from svit_datasets.tables.columns import Column, columns_of
 
 PHOTOS = "photos"
 

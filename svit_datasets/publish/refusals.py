@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from svit_datasets.errors import InputError, OutputError, SvitError, UsageError
-from svit_datasets.hub import is_of_client, status_of
-from svit_datasets.redaction import redact
+from svit_datasets.remote.hub import is_of_client, status_of
+from svit_datasets.remote.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

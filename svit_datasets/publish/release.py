@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from svit_datasets.columns import Column
 from svit_datasets.configs import CONFIGS
 from svit_datasets.publish.layout import SPLITS
 from svit_datasets.publish.naming import Naming
+from svit_datasets.tables.columns import Column
 
 
 class Counts(Struct, frozen=True):

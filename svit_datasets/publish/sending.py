@@ -8,9 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from svit_datasets.errors import InputError, OutputError
-from svit_datasets.hub import status_of
 from svit_datasets.publish.repository import DELETED, KIND, NEW, REPLACED, Local, Plan, is_last, is_same, look
-from svit_datasets.retrying import PATIENT_SECONDS, is_passing, retrying, root_of
+from svit_datasets.remote.hub import status_of
+from svit_datasets.remote.retrying import PATIENT_SECONDS, is_passing, retrying, root_of
 from svit_datasets.sizes import show_size
 
 if TYPE_CHECKING:

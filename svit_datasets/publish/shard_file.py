@@ -13,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from svit_datasets.columns import make_table
-from svit_datasets.parts import ImageRow, Part
 from svit_datasets.publish.layout import ShardName
 from svit_datasets.publish.parquet import GROUP_BYTES, GROUP_ROWS, open_shard
 from svit_datasets.publish.plan import Span
 from svit_datasets.publish.recipe import ConfigRecipe, Recipe
 from svit_datasets.publish.release import Counts, Shard
 from svit_datasets.publish.survey import Index, read_raw
-from svit_datasets.readers import decode_native
+from svit_datasets.reading.readers import decode_native
 from svit_datasets.records import TASKS, NativeRecord
+from svit_datasets.tables.columns import make_table
+from svit_datasets.tables.parts import ImageRow, Part
 from svit_datasets.validation.answers import KNOWN_BROKEN_IDS, KNOWN_BROKEN_TASK, check_answer
 
 _MOST_BYTES = 2 * GROUP_BYTES  # of a row group, where several records are about one image
@@ -125,7 +125,7 @@ def is_known_broken(config: str, record: NativeRecord) -> bool:
 def count(table: pa.Table, parts: Sequence[Part]) -> Counts:
     """Return what the rows of a table hold.
 
-    >>> from svit_datasets.columns import columns_of
+    >>> from svit_datasets.tables.columns import columns_of
     >>> part = Part(ImageRow(5, data=b"JPEG"), NativeRecord(5, []))
     >>> columns = columns_of("images", "image", has_captions=False, chosen=["image"])
     >>> counts = count(make_table([part], columns), [part])

@@ -10,16 +10,16 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from svit_datasets.containers import fault_error, input_error
 from svit_datasets.errors import SvitError
 from svit_datasets.findings import Finding, finding
-from svit_datasets.joining import Joiner
-from svit_datasets.parts import ImageRow
+from svit_datasets.images.joining import Joiner
 from svit_datasets.publish.parquet import GROUP_BYTES, GROUP_ROWS
 from svit_datasets.publish.plan import Rows, cut, sizes_by_id
 from svit_datasets.publish.recipe import PHOTOS, Done, Job, Recipe
 from svit_datasets.publish.shard_file import ShardFile
-from svit_datasets.writers import output_error
+from svit_datasets.reading.containers import fault_error, input_error
+from svit_datasets.tables.parts import ImageRow
+from svit_datasets.writing.writers import output_error
 
 
 def write_shards(job: Job) -> Done:

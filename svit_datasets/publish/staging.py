@@ -19,7 +19,7 @@ from svit_datasets.findings import Finding
 from svit_datasets.publish.layout import CROISSANT, DATA
 from svit_datasets.publish.plan import Span
 from svit_datasets.publish.recipe import Done
-from svit_datasets.writers import encode_ascii, output_error, refuse_file
+from svit_datasets.writing.writers import encode_ascii, output_error, refuse_file
 
 _PLAN, _JOURNAL, _LOCK, _BEFORE = "plan.json", "done.jsonl", "lock", "before"
 T = TypeVar("T")

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from svit_datasets.containers import fault_error, open_source
 from svit_datasets.findings import Finding, finding
 from svit_datasets.progress import progress
-from svit_datasets.readers import decode_native, read_items
-from svit_datasets.sources import Sources
+from svit_datasets.reading.containers import fault_error, open_source
+from svit_datasets.reading.readers import decode_native, read_items
+from svit_datasets.reading.sources import Sources
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from svit_datasets.hub import is_of_client, status_of
 from svit_datasets.publish.refusals import token_missing, token_unusable
+from svit_datasets.remote.hub import is_of_client, status_of
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

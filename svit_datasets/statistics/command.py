@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from svit_datasets.engine_options import engine_options
+from svit_datasets.engines.options import engine_options
 from svit_datasets.statistics.wording import amount
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def stats(inputs: tuple[str, ...], **given: Any) -> None:
     """
     from svit_datasets.statistics.gather import stats as count
     from svit_datasets.statistics.summary import summarise
-    from svit_datasets.writers import OutputSet, refuse_target
+    from svit_datasets.writing.writers import OutputSet, refuse_target
 
     html, overwrite = given.pop("html"), given.pop("overwrite")
     output, top = given.pop("output"), given.pop("top")
@@ -67,7 +67,7 @@ def stats(inputs: tuple[str, ...], **given: Any) -> None:
 def _print_json(told: Summary) -> None:
     import msgspec
 
-    from svit_datasets.writers import encode_ascii
+    from svit_datasets.writing.writers import encode_ascii
 
     click.echo(msgspec.json.format(encode_ascii(told), indent=2))
 

@@ -12,17 +12,17 @@ from uuid import uuid4
 
 from svit_datasets import grounding
 from svit_datasets.boxes import Size
-from svit_datasets.containers import path_names
-from svit_datasets.engines import check_engine
-from svit_datasets.entries import Entry, Given, split_inputs
-from svit_datasets.entry_shards import Reading, Seen, Shard, open_shard, plan_shards
+from svit_datasets.engines.engine import check_engine
 from svit_datasets.errors import choose
 from svit_datasets.findings import finding
-from svit_datasets.image_files import read_size
-from svit_datasets.photos import Photos
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
-from svit_datasets.shard_chain import run_in_order
-from svit_datasets.shard_files import watch_files
+from svit_datasets.images.files import read_size
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.containers import path_names
+from svit_datasets.reading.entries import Entry, Given, split_inputs
+from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.sharding.chain import run_in_order
+from svit_datasets.sharding.entry_shards import Reading, Seen, Shard, open_shard, plan_shards
+from svit_datasets.sharding.files import watch_files
 from svit_datasets.statistics.box_measures import Frame
 from svit_datasets.statistics.collected import Coordinates, Statistics
 from svit_datasets.statistics.held import hold

@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from svit_datasets.entries import Entry
-from svit_datasets.entry_shards import Seen, Shard, open_shard
 from svit_datasets.findings import Finding
-from svit_datasets.photos import Photos
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import Entry
+from svit_datasets.sharding.entry_shards import Seen, Shard, open_shard
 from svit_datasets.validation.checks import Checks
 from svit_datasets.validation.engine import examine_by
 from svit_datasets.validation.layouts import PROFILES

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from svit_datasets.entries import Given
 from svit_datasets.errors import UsageError, choose
+from svit_datasets.reading.entries import Given
 from svit_datasets.validation.lengths import ESTIMATE, IMAGE_TOKENS, MODEL_MAX_LENGTH
 from svit_datasets.validation.photo_rules import Looking
 from svit_datasets.validation.record_rules import Coordinates

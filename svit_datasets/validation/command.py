@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from svit_datasets.engine_options import engine_options
+from svit_datasets.engines.options import engine_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +99,7 @@ def _words(given: tuple[str, ...]) -> tuple[str, ...]:
 def refuse_clash(report: str | None, fix: str | None, inputs: list[str], *, overwrite: bool) -> None:
     """Raise ``UsageError`` before a long run where an output could not be written as it is named."""
     from svit_datasets.errors import UsageError
-    from svit_datasets.writers import is_same, refuse_target
+    from svit_datasets.writing.writers import is_same, refuse_target
 
     for target in (report, fix):
         if target is not None:
@@ -110,7 +110,7 @@ def refuse_clash(report: str | None, fix: str | None, inputs: list[str], *, over
 
 def _files(inputs: tuple[str, ...], given: dict[str, Any]) -> list[str]:
     """Return what is read, and so must not be written over."""
-    from svit_datasets.entries import open_entries
+    from svit_datasets.reading.entries import open_entries
 
     parts = open_entries(inputs, layout=given["layout"], task=given["task"])
     return [*(file for part in parts for file in part.files), *given["images"]]
@@ -120,7 +120,7 @@ def _tell(results: Results, inputs: tuple[str, ...], read: list[str], checks: Ch
     from svit_datasets.validation.json_output import to_json
     from svit_datasets.validation.sarif import to_sarif
     from svit_datasets.validation.text_output import summary
-    from svit_datasets.writers import OutputSet
+    from svit_datasets.writing.writers import OutputSet
 
     documents: dict[str, Callable[[], Iterator[bytes]]] = {
         "json": lambda: to_json(results, inputs, checks),

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from svit_datasets.boxes import Size
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding
-from svit_datasets.photos import Photos
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.photo_rules import Looking, PhotoRules
 from svit_datasets.validation.quick import texts_to_screen, values_in_turn
 from svit_datasets.validation.record_rules import Coordinates, check_entry, check_texts

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from svit_datasets.check import explain
-from svit_datasets.entries import Entry, read_entries
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import printable
+from svit_datasets.reading.entries import Entry, read_entries
 from svit_datasets.rules import FAMILIES, RULES
 from svit_datasets.validation.examples import EXAMPLES
 from svit_datasets.validation.layouts import PROFILES

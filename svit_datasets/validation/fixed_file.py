@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding
-from svit_datasets.readers import LINE_BREAK
+from svit_datasets.reading.entries import Entry
+from svit_datasets.reading.readers import LINE_BREAK
 from svit_datasets.validation.fixes import Change, mend
 from svit_datasets.validation.results import Results
-from svit_datasets.writers import JsonList, OutputFile
+from svit_datasets.writing.writers import JsonList, OutputFile
 
 _LINES = (".jsonl", ".ndjson")
 

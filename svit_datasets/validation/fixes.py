@@ -10,10 +10,10 @@ from msgspec import Raw
 
 from svit_datasets import grounding
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.layouts import PROFILES
-from svit_datasets.writers import encode_ascii
+from svit_datasets.writing.writers import encode_ascii
 
 DROPPED = ("answer-known-broken", "answer-message-empty")
 _TRIMMED, _SWAPPED, _CLIPPED = "text-untrimmed", "box-inverted", "box-outside"

@@ -8,7 +8,7 @@ from typing import Any
 from svit_datasets import VERSION
 from svit_datasets.validation.results import Results
 from svit_datasets.validation.validate import Checks
-from svit_datasets.writers import encode_ascii
+from svit_datasets.writing.writers import encode_ascii
 
 
 def to_json(results: Results, inputs: Iterable[str], checks: Checks) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, ROLE_OF, strip_image
-from svit_datasets.entries import Entry, Layout
+from svit_datasets.reading.entries import Entry, Layout
 from svit_datasets.records import Conversation
 
 

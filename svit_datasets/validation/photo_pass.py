@@ -7,11 +7,11 @@ from contextlib import closing
 from functools import partial
 from itertools import chain, islice
 
-from svit_datasets.engines import Engine, run_shards
-from svit_datasets.entries import Entry
-from svit_datasets.entry_shards import Seen, Shard, open_shard
-from svit_datasets.photos import Photos
-from svit_datasets.shard_chain import run_in_order
+from svit_datasets.engines.engine import Engine, run_shards
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import Entry
+from svit_datasets.sharding.chain import run_in_order
+from svit_datasets.sharding.entry_shards import Seen, Shard, open_shard
 from svit_datasets.validation.apart import Look, photos_of
 from svit_datasets.validation.photo_rules import Contents, Looked, PhotoKey, look_at, photo_key
 from svit_datasets.validation.stream import read_all

@@ -7,14 +7,14 @@ from hashlib import blake2b
 from io import BytesIO
 from typing import Literal, NamedTuple
 
-from svit_datasets import visual_genome
 from svit_datasets.boxes import Size
-from svit_datasets.containers import input_error
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding
-from svit_datasets.image_files import UPRIGHT, Picture, read_bytes, read_picture, read_size
-from svit_datasets.photos import Photos, is_safe_path
-from svit_datasets.stores import Place
+from svit_datasets.images import visual_genome
+from svit_datasets.images.files import UPRIGHT, Picture, read_bytes, read_picture, read_size
+from svit_datasets.images.photos import Photos, is_safe_path
+from svit_datasets.images.stores import Place
+from svit_datasets.reading.containers import input_error
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.layouts import PROFILES
 
 Looking = Literal["decode", "header"]

@@ -11,9 +11,9 @@ from msgspec import UNSET
 from svit_datasets.boxes import Size
 from svit_datasets.check import validator
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, strip_sentence
-from svit_datasets.diagnosis import has_more_keys
-from svit_datasets.entries import Entry
-from svit_datasets.photos import is_safe_path
+from svit_datasets.images.photos import is_safe_path
+from svit_datasets.reading.diagnosis import has_more_keys
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.answers import repeats
 from svit_datasets.validation.layouts import PROFILES, Profile, without_image
 from svit_datasets.validation.record_rules import DESIGN, Coordinates, frame_of

@@ -12,9 +12,9 @@ from svit_datasets.check import check_turns
 from svit_datasets.converters.infer import count_in_padding
 from svit_datasets.converters.llava_back import in_rows
 from svit_datasets.converters.llava_layout import ROLE_OF, parse_id, strip_sentence
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding, quote
-from svit_datasets.photos import is_safe_path
+from svit_datasets.images.photos import is_safe_path
+from svit_datasets.reading.entries import Entry
 from svit_datasets.records import Conversation
 from svit_datasets.validation.answers import check_answer
 from svit_datasets.validation.box_screen import Frame

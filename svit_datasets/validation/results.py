@@ -12,12 +12,12 @@ from typing import IO, Generic, TypeVar
 
 import msgspec
 
-from svit_datasets.entries import Entry
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.rules import FAMILIES, RULES, SEVERITIES, Severity
 from svit_datasets.validation.fixes import Change
-from svit_datasets.writers import close_quietly, encode_ascii
+from svit_datasets.writing.writers import close_quietly, encode_ascii
 
 EXAMPLES = 3
 T = TypeVar("T")

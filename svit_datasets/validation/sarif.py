@@ -33,7 +33,7 @@ def to_sarif(findings: Iterable[Finding]) -> Iterator[bytes]:
     >>> log["version"], log["runs"][0]["results"]
     ('2.1.0', [])
     """
-    from svit_datasets.writers import encode_ascii
+    from svit_datasets.writing.writers import encode_ascii
 
     rules = list(RULES)
     driver = {"name": "svit-datasets", "version": VERSION, "rules": [_rule(code) for code in rules]}

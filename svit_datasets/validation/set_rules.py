@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterator
 import msgspec
 
 from svit_datasets.converters.llava_layout import strip_sentence
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding, quote
+from svit_datasets.images.visual_genome import is_held_out
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.first_seen import FirstSeen
 from svit_datasets.validation.layouts import PROFILES, values_of
-from svit_datasets.visual_genome import is_held_out
 
 FILE_BITS = 40  # a place is the file's number above these bits, the record's below
 NUMBERS = (1 << FILE_BITS) - 1

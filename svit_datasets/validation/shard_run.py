@@ -7,11 +7,11 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from svit_datasets.engines import Engine, keep_workers
-from svit_datasets.entry_shards import Reading, plan_shards
-from svit_datasets.photos import Photos
-from svit_datasets.shard_chain import run_in_order
-from svit_datasets.shard_files import watch_files
+from svit_datasets.engines.engine import Engine, keep_workers
+from svit_datasets.images.photos import Photos
+from svit_datasets.sharding.chain import run_in_order
+from svit_datasets.sharding.entry_shards import Reading, plan_shards
+from svit_datasets.sharding.files import watch_files
 from svit_datasets.validation.apart import Look, look_through
 from svit_datasets.validation.checks import Checks
 from svit_datasets.validation.photo_pass import look_beforehand

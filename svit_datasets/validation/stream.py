@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from svit_datasets.entries import Entry, Layout, Part
 from svit_datasets.errors import InputError
 from svit_datasets.findings import finding
+from svit_datasets.reading.entries import Entry, Layout, Part
 
 _UNUSABLE = "input-missing"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from svit_datasets.check import validator
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.layouts import PROFILES
 
 _SHAPE = "record-shape"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, quote
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.set_rules import asks_of_image, check_alone, id_of, questions_of, trained_on
 
 if TYPE_CHECKING:

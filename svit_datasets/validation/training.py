@@ -12,8 +12,8 @@ import msgspec
 
 from svit_datasets.converters.llava import to_row
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, ROLE_OF, Options
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.records import Conversation, HubRecord, TaskName
 from svit_datasets.validation.layouts import PROFILES
 from svit_datasets.validation.lengths import Lengths, check_length

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from svit_datasets.containers import path_names
-from svit_datasets.engines import check_engine
-from svit_datasets.entries import Part, is_folder_of_files, open_entries, split_inputs
-from svit_datasets.entry_shards import is_held
+from svit_datasets.engines.engine import check_engine
 from svit_datasets.errors import UsageError
-from svit_datasets.photos import Photos
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.containers import path_names
+from svit_datasets.reading.entries import Part, is_folder_of_files, open_entries, split_inputs
+from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.rules import RULES
+from svit_datasets.sharding.entry_shards import is_held
 from svit_datasets.validation.checks import Checks as Checks
 from svit_datasets.validation.engine import examine
 from svit_datasets.validation.fixed_file import FixedFile
@@ -23,7 +23,7 @@ from svit_datasets.validation.results import Results, chosen_codes
 from svit_datasets.validation.shard_run import validate_by_shards
 from svit_datasets.validation.stream import read_all
 from svit_datasets.validation.walking import Walker
-from svit_datasets.writers import OutputSet
+from svit_datasets.writing.writers import OutputSet
 
 _PACKED = (".gz", ".zip")
 

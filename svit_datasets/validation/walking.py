@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from svit_datasets.entries import Entry
 from svit_datasets.findings import Finding, finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.validation.checks import Checks
 from svit_datasets.validation.layouts import PROFILES
 from svit_datasets.validation.lengths import ESTIMATE, Lengths, load_tokenizer

@@ -10,7 +10,7 @@ import msgspec
 
 import svit_datasets
 from svit_datasets.drawing import CLIP_MEAN_RGB, PALETTE
-from svit_datasets.photos import Photos
+from svit_datasets.images.photos import Photos
 from svit_datasets.viewer.filters import from_query
 from svit_datasets.viewer.framing import Frame
 from svit_datasets.viewer.index import Index, Stored

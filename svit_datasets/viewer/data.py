@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from svit_datasets.entries import Given, read_entries
 from svit_datasets.errors import choose
 from svit_datasets.findings import Finding
-from svit_datasets.photos import Photos
-from svit_datasets.readers import DEFAULT_MAX_RECORD_MB
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import Given, read_entries
+from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.viewer.framing import Frame
 from svit_datasets.viewer.index import Index
 from svit_datasets.viewer.index_build import build_index

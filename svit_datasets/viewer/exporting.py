@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from svit_datasets.entries import Given
 from svit_datasets.errors import UsageError
+from svit_datasets.reading.entries import Given
 from svit_datasets.viewer.app import page_files, start_with
 from svit_datasets.viewer.data import Data, Source, as_roots, open_data
 from svit_datasets.viewer.filters import EVERYTHING, Filter, check_code
@@ -19,7 +19,7 @@ from svit_datasets.viewer.photo import SUFFIXES, find_photo, read_photo, without
 from svit_datasets.viewer.present import present
 from svit_datasets.viewer.shapes import Counted, Exported, Facts, Photo, RecordShown
 from svit_datasets.viewer.target import DATA, MARK, new_folder, refuse_target
-from svit_datasets.writers import encode_ascii
+from svit_datasets.writing.writers import encode_ascii
 
 _DATA_TAG = '<script defer src="data.js"></script>\n    '
 _FIRST_SCRIPT = '<script defer src="page/dom.js">'

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import msgspec
 
 from svit_datasets.boxes import Size
-from svit_datasets.entries import Layout
 from svit_datasets.findings import Finding
+from svit_datasets.reading.entries import Layout
 from svit_datasets.viewer.filters import Filter, to_sql
 from svit_datasets.viewer.shapes import Badge, Counted, Facts, Line, Listing
 

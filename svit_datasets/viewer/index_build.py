@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from svit_datasets import grounding
-from svit_datasets.entries import Entry
 from svit_datasets.errors import OutputError
 from svit_datasets.findings import Finding
+from svit_datasets.reading.entries import Entry
 from svit_datasets.viewer.filters import NO_TASK, fold
 from svit_datasets.viewer.segments import to_plain
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from svit_datasets.boxes import Size
 from svit_datasets.findings import Finding
-from svit_datasets.image_files import UPRIGHT, read_bytes, read_picture
-from svit_datasets.photos import Photos, is_safe_path
-from svit_datasets.stores import Place
+from svit_datasets.images.files import UPRIGHT, read_bytes, read_picture
+from svit_datasets.images.photos import Photos, is_safe_path
+from svit_datasets.images.stores import Place
 from svit_datasets.viewer.index import Stored
 from svit_datasets.viewer.shapes import Photo
 

@@ -9,10 +9,10 @@ import msgspec
 
 from svit_datasets.boxes import Size
 from svit_datasets.converters.llava_rows import decode_row
-from svit_datasets.entries import Entry, Layout
 from svit_datasets.findings import Finding
-from svit_datasets.photos import Photos
-from svit_datasets.readers import decode_native
+from svit_datasets.images.photos import Photos
+from svit_datasets.reading.entries import Entry, Layout
+from svit_datasets.reading.readers import decode_native
 from svit_datasets.records import Conversation
 from svit_datasets.rules import Severity
 from svit_datasets.validation.record_rules import frame_of

@@ -11,8 +11,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
-from svit_datasets.entries import Given
 from svit_datasets.errors import UsageError
+from svit_datasets.reading.entries import Given
 from svit_datasets.viewer.app import HOSTS, make_app
 from svit_datasets.viewer.data import Data, Source, as_roots, open_data
 from svit_datasets.viewer.filters import Filter

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from svit_datasets.errors import SvitError, UsageError
-from svit_datasets.writers import output_error, refuse_file
+from svit_datasets.writing.writers import output_error, refuse_file
 
 MARK = "svit-view.json"  # tells an earlier export from any other folder
 DATA = "data.js"

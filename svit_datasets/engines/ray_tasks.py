@@ -1,0 +1,175 @@
+"""Run one function over many shards as tasks of a Ray cluster: in order, bounded, again where a worker was lost."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from svit_datasets import VERSION
+from svit_datasets.engines.ray_cluster import connected
+from svit_datasets.errors import OutputError, SvitWarning
+
+S = TypeVar("S")
+R = TypeVar("R")
+_AHEAD = 2  # tasks that wait beyond those at work, so that no CPU is idle
+_RETRIES = 3  # of a task whose worker or node was lost
+_LOOK_SECONDS = 2.0  # between two looks at how many CPUs there are
+_PATIENCE_SECONDS = 8.0  # without a CPU, until that is said
+_GRACE_SECONDS = 5.0  # for tasks that are called off to tidy up
+_NO_CPU = "Ray: the cluster has no CPU to work with; waiting for a node that has (ray start --address=HEAD:PORT)"
+_MEMORY = (
+    "it needs more memory than its node has; give the nodes fewer CPUs (ray start --num-cpus=N), or make shards smaller"
+)
+_LOST = (
+    f"its worker was lost {_RETRIES + 1} times: killed, for lack of memory most likely, or ended with its node; "
+    "give the nodes fewer CPUs (ray start --num-cpus=N), or look into Ray's logs there"
+)
+
+
+def run_on_ray(
+    function: Callable[[S], R], shards: Sequence[S], *, jobs: int | None = None, address: str | None = None
+) -> Generator[R, None, None]:
+    """Yield what ``function`` makes of each shard, in order, each shard a task of its own.
+
+    A task whose worker or node was lost runs again; a fault of the function does not, and comes as itself when its turn
+    does. A fault, an interruption or leaving the iterator calls off all tasks and disconnects.
+
+    Args:
+        function: A function at the top of a module that every node can import.
+        shards: What to run it on.
+        jobs: Number of tasks at work; None is as many as the cluster has CPUs, as nodes come and go.
+        address: Address of the cluster, see ``ray_cluster.connected``.
+
+    Yields:
+        The results.
+
+    Raises:
+        OutputError: A worker was lost again and again, or a node cannot run the function.
+        UsageError: Ray is not installed, or no cluster answers at the address.
+    """
+    if not shards:
+        return
+    with connected(jobs=jobs, address=address) as ray:
+        cpus, tasks = _Cpus(ray), _Tasks(ray, function, len(shards))
+        try:
+            yield from _in_order(tasks, iter(shards), lambda: jobs or cpus.look() + _AHEAD)
+        finally:
+            tasks.call_off()
+
+
+def _in_order(tasks: _Tasks, rest: Iterator[Any], at_work: Callable[[], int]) -> Iterator[Any]:
+    """Begin tasks, up to a number at work and twice as many that are not yet taken, and yield their results."""
+    while True:
+        most = at_work()
+        for shard in islice(rest, max(0, min(most - len(tasks.at_work), 2 * most - len(tasks.waiting)))):
+            tasks.begin(shard)
+        if not tasks.waiting:
+            return
+        tasks.wait()
+        while tasks.is_first_done:
+            yield tasks.take()
+
+
+class _Cpus:
+    """How many CPUs the cluster has, looked up now and then; that it has none is said once."""
+
+    def __init__(self, ray: Any) -> None:
+        self._ray = ray
+        self._count, self._looked = 0, float("-inf")
+        self._none_since = time.monotonic()
+        self._is_said = False
+
+    def look(self) -> int:
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_SECONDS:
+            self._count, self._looked = int(self._ray.cluster_resources().get("CPU", 0)), now
+            self._none_since = now if self._count else self._none_since
+            if now - self._none_since >= _PATIENCE_SECONDS and not self._is_said:
+                self._is_said = True
+                warnings.warn(_NO_CPU, SvitWarning, stacklevel=2)
+        return self._count
+
+
+class _Tasks:
+    """The tasks begun and not yet taken: all in order, and those of them that run or will."""
+
+    def __init__(self, ray: Any, function: Callable[[Any], Any], count: int) -> None:
+        self.waiting: deque[Any] = deque()
+        self.at_work: list[Any] = []
+        self._ray, self._count, self._taken = ray, count, 0
+        options = {"num_cpus": 1, "max_retries": _RETRIES, "retry_exceptions": False, "scheduling_strategy": "SPREAD"}
+        self._run = ray.remote(_make_task()).options(name="svit shard", **options)
+        self._function = ray.cloudpickle.dumps(function)
+
+    def begin(self, shard: Any) -> None:
+        task = self._run.remote(VERSION, str(Path.cwd()), self._function, self._ray.cloudpickle.dumps(shard))
+        self.waiting.append(task)
+        self.at_work.append(task)
+
+    def wait(self) -> None:
+        """Wait until a task is done, or some seconds."""
+        if self.at_work:
+            _, self.at_work = self._ray.wait(self.at_work, timeout=_LOOK_SECONDS, fetch_local=False)
+
+    @property
+    def is_first_done(self) -> bool:
+        return bool(self.waiting) and self.waiting[0] not in self.at_work
+
+    def take(self) -> Any:
+        """Return the first result, or raise what became of it."""
+        exceptions = self._ray.exceptions
+        self._taken += 1
+        try:
+            fault, result = self._ray.get(self.waiting.popleft())
+        except exceptions.RayTaskError as error:
+            raise error.cause from error
+        except exceptions.OutOfMemoryError as error:
+            raise OutputError(self._told(_MEMORY)) from error
+        except exceptions.RayError as error:
+            raise OutputError(self._told(_LOST)) from error
+        if fault is not None:
+            raise OutputError(self._told(fault))
+        return result
+
+    def call_off(self) -> None:
+        """End what still runs: first as an interruption does, then for good."""
+        for task in self.at_work:
+            self._ray.cancel(task)
+        if self.at_work:
+            _, left = self._ray.wait(self.at_work, num_returns=len(self.at_work), timeout=_GRACE_SECONDS)
+            for task in left:
+                self._ray.cancel(task, force=True)
+
+    def _told(self, text: str) -> str:
+        return f"Ray, shard {self._taken:,} of {self._count:,}: {text}"
+
+
+def _make_task() -> Callable[[str, str, bytes, bytes], tuple[str | None, Any]]:
+    """Return what a worker runs: it travels as code and names nothing of this package, as that may be missing there."""
+
+    def run_shard(version: str, folder: str, function: bytes, shard: bytes) -> tuple[str | None, Any]:
+        import os
+        import pickle
+        import socket
+        from pathlib import Path
+
+        where = f"the node {socket.gethostname()}"
+        mend = "on every node, or give it by a runtime environment"
+        try:
+            from svit_datasets import VERSION
+
+            if version != VERSION:
+                return f"{where} has svit-datasets {VERSION}; install {version} {mend}", None
+            call, argument = pickle.loads(function), pickle.loads(shard)
+        except ImportError as error:
+            return f"{where} cannot import what it needs ({error}); install that {mend}", None
+        if Path(folder).is_dir():
+            os.chdir(folder)  # so that relative paths name the same files everywhere
+        return None, call(argument)
+
+    return run_shard

@@ -1,0 +1,1 @@
+"""Kernels from rows of the LLaVA layout to native records."""

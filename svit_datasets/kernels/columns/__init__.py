@@ -1,0 +1,1 @@
+"""Kernels from native records to Arrow columns."""

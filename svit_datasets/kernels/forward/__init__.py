@@ -1,0 +1,1 @@
+"""Kernels from native records to rows of the LLaVA layout."""

@@ -1,0 +1,1 @@
+"""Conversions as functions of Arrow tables, for pipelines of other libraries."""

@@ -1,0 +1,284 @@
+"""What is finished of a run, so that one that was killed goes on from there: a plan, and files with their digests.
+
+The folder lies beside the output, on a disk or in any store that ``fsspec`` knows. Each finished shard has its files
+and, written last, an entry with their digests; what has no entry, or another digest than that, is done again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from svit_datasets.errors import UsageError
+from svit_datasets.remote.files import open_store
+from svit_datasets.remote.names import is_remote, path_of
+from svit_datasets.writing.writers import encode_ascii, output_error
+
+T = TypeVar("T")
+_PLAN, _LOCK, _ENTRY = "plan.json", "lock", ".done.json"
+_PLACE = re.compile(r"[0-9]{8}" + re.escape(_ENTRY))
+_OWN = re.compile(rf"[0-9]{{8}}\..+|{re.escape(_PLAN)}(\.part)?")
+_CHUNK_BYTES = 4 << 20
+
+
+class Part(Struct, frozen=True):
+    """A file that a shard wrote: name in the folder, size, digest, number of elements."""
+
+    name: str
+    bytes: int
+    sha256: str
+    count: int
+
+
+class _Plan(Struct, Generic[T], frozen=True):
+    key: str
+    plan: T
+
+
+class Finished(Protocol):
+    """What a shard gives back: its files, and whatever else."""
+
+    @property
+    def files(self) -> tuple[Part, ...]:
+        """The files, which a run that goes on does not write again."""
+
+
+F = TypeVar("F", bound=Finished)
+
+
+class Folder:
+    """A folder on a disk or in a store.
+
+    Args:
+        place: Path or URL.
+    """
+
+    def __init__(self, place: str) -> None:
+        import fsspec
+
+        self.place, self.is_local = place, not is_remote(place)
+        self.fs: Any
+        if self.is_local:
+            self.fs, self.root = fsspec.filesystem("file"), str(path_of(place).absolute())
+        else:
+            self.fs, self.root = open_store(place)
+
+    def path(self, name: str) -> str:
+        """Return where a file of the folder lies, as its store calls it."""
+        return f"{self.root}/{name}"
+
+    def open(self, name: str, mode: str = "rb") -> IO[bytes]:
+        """Open a file of the folder."""
+        if not self.is_local:
+            self.fs.invalidate_cache()  # another process may have written it
+        file: IO[bytes] = self.fs.open(self.path(name), mode)
+        return file
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file's bytes, None if there is none."""
+        try:
+            data: bytes = self.fs.cat_file(self.path(name))
+        except FileNotFoundError:
+            return None
+        return data
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file; it appears whole."""
+        if not self.is_local:
+            self.fs.pipe_file(self.path(name), data)
+            return
+        part = Path(self.path(f"{name}.part"))
+        part.write_bytes(data)
+        part.replace(self.path(name))
+
+    def names(self) -> list[str]:
+        """Return the names of the files, sorted."""
+        self.fs.invalidate_cache()
+        try:
+            return sorted(Path(found).name for found in self.fs.ls(self.root, detail=False))
+        except FileNotFoundError:
+            return []
+
+    def clear(self) -> None:
+        """Remove all files but the lock, the plan first: what a killed removal leaves is no run to go on with."""
+        names = [name for name in self.names() if _OWN.fullmatch(name)]
+        for name in sorted(names, key=lambda name: name != _PLAN):
+            self.fs.rm_file(self.path(name))
+
+    def remove(self) -> None:
+        """Remove the folder with what is in it."""
+        self.clear()
+        if self.is_local:
+            Path(self.path(_LOCK)).unlink(missing_ok=True)
+            with suppress(OSError):  # something of another's stands in it
+                Path(self.root).rmdir()
+
+
+class PartFile:
+    """A file of a shard, counted and digested while it is written.
+
+    Attributes:
+        name: What messages call it.
+        bytes: Its size so far.
+    """
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.name, self._short, self.bytes = f"{folder.place}/{name}", name, 0
+        self._digest = hashlib.sha256()
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        try:
+            self._stream = folder.open(name, "wb")
+        except OSError as error:
+            raise output_error(self.name, error) from error
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``."""
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        self.bytes += len(data)
+        if self._pending_bytes >= _CHUNK_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        data = b"".join(self._pending)
+        self._pending, self._pending_bytes = [], 0
+        self._digest.update(data)
+        try:
+            self._stream.write(data)
+        except OSError as error:
+            raise output_error(self.name, error) from error
+
+    def close(self, count: int) -> Part:
+        """End the file; return what it is."""
+        self._flush()
+        try:
+            self._stream.close()
+        except OSError as error:
+            raise output_error(self.name, error) from error
+        return Part(self._short, self.bytes, self._digest.hexdigest(), count)
+
+
+def write_entry(folder: Folder, place: int, result: Finished) -> None:
+    """Take down that the shard at a place is finished."""
+    folder.write(f"{place:08}{_ENTRY}", encode_ascii(result))
+
+
+class Manifest:
+    """The plan and the entries of one run.
+
+    Args:
+        folder: Where they are.
+        key: Digest of all that the result depends on.
+    """
+
+    def __init__(self, folder: Folder, key: str) -> None:
+        self.folder, self.key = folder, key
+
+    def read_plan(self, kind: type[T]) -> T | None:
+        """Return the plan of an earlier run of the same key; None, with all else removed, where there is none."""
+        data = self.folder.read(_PLAN)
+        try:
+            kept: _Plan[T] | None = _decode(data or b"", _Plan[kind])  # type: ignore[valid-type]
+        except ValueError:
+            kept = None
+        if kept is not None and kept.key == self.key:
+            return kept.plan
+        self.folder.clear()
+        return None
+
+    @property
+    def has_plan(self) -> bool:
+        """Whether a run began here."""
+        return self.folder.read(_PLAN) is not None
+
+    def write_plan(self, plan: object) -> None:
+        """Keep the plan."""
+        self.folder.write(_PLAN, encode_ascii(_Plan(self.key, plan)))
+
+    def finished(self, kind: type[F]) -> dict[int, F]:
+        """Return the results of the shards whose files have the digests that were taken down, by their places."""
+        found = {}
+        for name in self.folder.names():
+            if not _PLACE.fullmatch(name):
+                continue
+            try:
+                result: F = _decode(self.folder.read(name) or b"", kind)
+            except ValueError:
+                continue  # it was being written when the process was killed
+            if all(self._is_whole(part) for part in result.files):
+                found[int(name[:8])] = result
+        return found
+
+    def read_part(self, part: Part) -> Iterator[bytes]:
+        """Yield the bytes of a file of a shard."""
+        with self.folder.open(part.name) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                yield chunk
+
+    def _is_whole(self, part: Part) -> bool:
+        digest = hashlib.sha256()
+        try:
+            for chunk in self.read_part(part):
+                digest.update(chunk)
+        except OSError:
+            return False
+        return digest.hexdigest() == part.sha256
+
+
+def _decode(data: bytes, kind: Any) -> Any:
+    return msgspec.convert(json.loads(data), kind)  # msgspec reads no names of files that are not UTF-8
+
+
+@contextmanager
+def open_manifest(place: str, target: str, key: str) -> Iterator[Manifest]:
+    """Open the folder of a run; on a disk, for this process alone.
+
+    Args:
+        place: The folder, which is made.
+        target: What the user called the output.
+        key: Digest of all that the result depends on.
+
+    Yields:
+        The manifest. A folder without a plan is removed when the block ends.
+
+    Raises:
+        UsageError: Another process writes the same output.
+        OutputError: The folder cannot be made.
+    """
+    folder = Folder(place)
+    lock = _lock(folder, target) if folder.is_local else None
+    try:
+        manifest = Manifest(folder, key)
+        try:
+            yield manifest
+        finally:
+            if not manifest.has_plan:
+                folder.remove()
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Folder, target: str) -> int:
+    try:
+        Path(folder.root).mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder.path(_LOCK), os.O_CREAT | os.O_WRONLY, 0o666)
+    except OSError as error:
+        raise output_error(target, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise UsageError(f"{target}: another process writes it; wait for it, or name another output") from None
+    return lock

@@ -1,0 +1,1 @@
+"""Tables as inputs: Parquet shards, folders of ``save_to_disk``, repositories of the Hub."""
