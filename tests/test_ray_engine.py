@@ -25,6 +25,7 @@ from svit_datasets.engines.ray_tasks import run_on_ray
 from svit_datasets.errors import OutputError, RecordError, SvitWarning
 
 pytestmark = ray_work.needs_ray
+AGAIN = r"^Ray, shard {} of {}: its worker or its node was lost; it runs again$"
 LOST = (
     r"^Ray, shard 2 of 3: its worker was lost 4 times: killed, for lack of memory most likely, or ended with its node; "
     r"give the nodes fewer CPUs \(ray start --num-cpus=N\), or look into Ray's logs there$"
@@ -108,15 +109,18 @@ def test_a_killed_worker_is_followed_by_another(tmp_path: Path) -> None:
         wait_until_begun(tmp_path, 3, times=2)
         (tmp_path / "go").touch()
 
-    assert run_with(tmp_path, 8, kill, _3="hold")
+    with pytest.warns(SvitWarning, match=AGAIN.format(4, 8)) as said:
+        assert run_with(tmp_path, 8, kill, _3="hold")
+    assert len(said) == 1
     assert len(begun(tmp_path, 3)) == 2
 
 
 @pytest.mark.usefixtures("nodes")
 def test_a_worker_killed_each_time_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=LOST):
+    with pytest.warns(SvitWarning, match=AGAIN.format(2, 3)) as said, pytest.raises(OutputError, match=LOST):
         list(run_on_ray(work, shards(tmp_path, 3, _1="die")))
     assert len(begun(tmp_path, 1)) == 4
+    assert len(said) == 3
 
 
 def test_an_interrupted_driver_calls_off_its_tasks(nodes: Nodes, tmp_path: Path) -> None:
@@ -138,7 +142,8 @@ def test_a_removed_node_is_followed_by_the_others(nodes: Nodes, tmp_path: Path) 
         nodes.remove("c")
         (tmp_path / "go").touch()
 
-    assert run_with(tmp_path, 8, remove, jobs=4, _0="hold", _1="hold", _2="hold", _3="hold")
+    with pytest.warns(SvitWarning, match=AGAIN.format("[1-4]", 8)):
+        assert run_with(tmp_path, 8, remove, jobs=4, _0="hold", _1="hold", _2="hold", _3="hold")
     assert sorted(len(begun(tmp_path, i)) for i in range(4)) == [1, 1, 1, 2]
 
 

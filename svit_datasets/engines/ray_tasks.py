@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from svit_datasets import VERSION
 from svit_datasets.engines.ray_cluster import connected
@@ -21,6 +20,7 @@ _RETRIES = 3  # of a task whose worker or node was lost
 _LOOK_SECONDS = 2.0  # between two looks at how many CPUs there are
 _PATIENCE_SECONDS = 8.0  # without a CPU, until that is said
 _GRACE_SECONDS = 5.0  # for tasks that are called off to tidy up
+_AGAIN = "its worker or its node was lost; it runs again"
 _NO_CPU = "Ray: the cluster has no CPU to work with; waiting for a node that has (ray start --address=HEAD:PORT)"
 _MEMORY = (
     "it needs more memory than its node has; give the nodes fewer CPUs (ray start --num-cpus=N), or make shards smaller"
@@ -36,8 +36,8 @@ def run_on_ray(
 ) -> Generator[R, None, None]:
     """Yield what ``function`` makes of each shard, in order, each shard a task of its own.
 
-    A task whose worker or node was lost runs again; a fault of the function does not, and comes as itself when its turn
-    does. A fault, an interruption or leaving the iterator calls off all tasks and disconnects.
+    A task whose worker or node was lost runs again, which is said; a fault of the function does not, and comes as
+    itself when its turn does. A fault, an interruption or leaving the iterator calls off all tasks and disconnects.
 
     Args:
         function: A function at the top of a module that every node can import.
@@ -66,7 +66,7 @@ def _in_order(tasks: _Tasks, rest: Iterator[Any], at_work: Callable[[], int]) ->
     """Begin tasks, up to a number at work and twice as many that are not yet taken, and yield their results."""
     while True:
         most = at_work()
-        for shard in islice(rest, max(0, min(most - len(tasks.at_work), 2 * most - len(tasks.waiting)))):
+        for shard in islice(rest, max(0, min(most - len(tasks.at_work), 2 * most - tasks.waiting))):
             tasks.begin(shard)
         if not tasks.waiting:
             return
@@ -95,58 +95,86 @@ class _Cpus:
         return self._count
 
 
+class _Begun(NamedTuple):
+    """A shard at work: its number from 1, itself, and how often it was begun."""
+
+    number: int
+    shard: bytes
+    times: int
+
+
 class _Tasks:
-    """The tasks begun and not yet taken: all in order, and those of them that run or will."""
+    """The tasks begun and not yet taken: those at work, and the outcomes of those that are done."""
 
     def __init__(self, ray: Any, function: Callable[[Any], Any], count: int) -> None:
-        self.waiting: deque[Any] = deque()
-        self.at_work: list[Any] = []
-        self._ray, self._count, self._taken = ray, count, 0
-        options = {"num_cpus": 1, "max_retries": _RETRIES, "retry_exceptions": False, "scheduling_strategy": "SPREAD"}
+        self.at_work: dict[Any, _Begun] = {}
+        self._done: dict[int, tuple[BaseException | str | None, Any]] = {}
+        self._ray, self._count, self._begun, self._taken = ray, count, 0, 0
+        # Ray's own trying again says nothing, and does not tell how often: a lost task is begun anew here.
+        options = {"num_cpus": 1, "max_retries": 0, "scheduling_strategy": "SPREAD"}
         self._run = ray.remote(_make_task()).options(name="svit shard", **options)
         self._function = ray.cloudpickle.dumps(function)
 
-    def begin(self, shard: Any) -> None:
-        task = self._run.remote(VERSION, str(Path.cwd()), self._function, self._ray.cloudpickle.dumps(shard))
-        self.waiting.append(task)
-        self.at_work.append(task)
-
-    def wait(self) -> None:
-        """Wait until a task is done, or some seconds."""
-        if self.at_work:
-            _, self.at_work = self._ray.wait(self.at_work, timeout=_LOOK_SECONDS, fetch_local=False)
+    @property
+    def waiting(self) -> int:
+        """Number of shards begun and not yet taken."""
+        return self._begun - self._taken
 
     @property
     def is_first_done(self) -> bool:
-        return bool(self.waiting) and self.waiting[0] not in self.at_work
+        return self._taken + 1 in self._done
+
+    def begin(self, shard: Any) -> None:
+        self._begun += 1
+        self._start(_Begun(self._begun, self._ray.cloudpickle.dumps(shard), 1))
+
+    def _start(self, begun: _Begun) -> None:
+        task = self._run.remote(VERSION, str(Path.cwd()), self._function, begun.shard)
+        self.at_work[task] = begun
+
+    def wait(self) -> None:
+        """Wait until a task is done, or some seconds; begin those anew whose worker was lost."""
+        done, _ = self._ray.wait(list(self.at_work), timeout=_LOOK_SECONDS)
+        for task in done:
+            begun, exceptions = self.at_work.pop(task), self._ray.exceptions
+            try:
+                self._done[begun.number] = self._ray.get(task)
+            except exceptions.RayTaskError as error:
+                self._done[begun.number] = error.cause, None
+            except exceptions.OutOfMemoryError:
+                self._lose(begun, _MEMORY)
+            except exceptions.RayError:
+                self._lose(begun, _LOST)
+
+    def _lose(self, begun: _Begun, told: str) -> None:
+        if begun.times > _RETRIES:
+            self._done[begun.number] = told, None
+            return
+        warnings.warn(self._told(begun.number, _AGAIN), SvitWarning, stacklevel=2)
+        self._start(begun._replace(times=begun.times + 1))
 
     def take(self) -> Any:
         """Return the first result, or raise what became of it."""
-        exceptions = self._ray.exceptions
         self._taken += 1
-        try:
-            fault, result = self._ray.get(self.waiting.popleft())
-        except exceptions.RayTaskError as error:
-            raise error.cause from error
-        except exceptions.OutOfMemoryError as error:
-            raise OutputError(self._told(_MEMORY)) from error
-        except exceptions.RayError as error:
-            raise OutputError(self._told(_LOST)) from error
+        fault, result = self._done.pop(self._taken)
+        if isinstance(fault, str):
+            raise OutputError(self._told(self._taken, fault))
         if fault is not None:
-            raise OutputError(self._told(fault))
+            raise fault
         return result
 
     def call_off(self) -> None:
         """End what still runs: first as an interruption does, then for good."""
-        for task in self.at_work:
+        tasks = list(self.at_work)
+        for task in tasks:
             self._ray.cancel(task)
-        if self.at_work:
-            _, left = self._ray.wait(self.at_work, num_returns=len(self.at_work), timeout=_GRACE_SECONDS)
+        if tasks:
+            _, left = self._ray.wait(tasks, num_returns=len(tasks), timeout=_GRACE_SECONDS)
             for task in left:
                 self._ray.cancel(task, force=True)
 
-    def _told(self, text: str) -> str:
-        return f"Ray, shard {self._taken:,} of {self._count:,}: {text}"
+    def _told(self, number: int, text: str) -> str:
+        return f"Ray, shard {number:,} of {self._count:,}: {text}"
 
 
 def _make_task() -> Callable[[str, str, bytes, bytes], tuple[str | None, Any]]:

@@ -51,8 +51,8 @@ def native_scanner(limit_bytes: int) -> Take:
     >>> turns = b'[{"from": "user", "value": "Why?"}, {"from": "gpt", "value": "So."}]'
     >>> data = b'[{"image_id": 5, "conversations": [{"content": ' + turns + b'}]}, {"image_id": 6}]'
     >>> run = native_scanner(1000)(data, 1, len(data), b",")
-    >>> run.count, bytes(run.raw(0))[:15], run.records[0, IMAGE_ID], data[run.end :]
-    (1, b'{"image_id": 5,', np.int64(5), b' {"image_id": 6}]')
+    >>> run.count, bytes(run.raw(0))[:15], int(run.records[0, IMAGE_ID]), data[run.end :]
+    (1, b'{"image_id": 5,', 5, b' {"image_id": 6}]')
     """
     records = np.zeros((MOST_RECORDS, COUNT + 1), np.int64)
     conversations = np.zeros((_MOST_CONVERSATIONS, TEXTS + 1), np.int64)
