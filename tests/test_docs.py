@@ -198,6 +198,8 @@ def test_every_package_folder_is_in_the_wheel_list():
     assert mapped <= own
     found = {"svit_datasets", *(f"svit_datasets.{name}" for name in own)}
     assert listed == found
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [name for name in own if f"{name.rpartition('.')[2]}/" not in told] == []
 
 
 def test_no_machine_paths_or_registry_addresses():
