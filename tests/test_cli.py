@@ -10,6 +10,7 @@ import pty
 import re
 import struct
 import subprocess
+import sys
 import termios
 from importlib.metadata import version
 from pathlib import Path
@@ -58,6 +59,30 @@ def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_version_is_that_of_the_package() -> None:
     assert run("--version") == (DONE, f"svit-convert, version {version('svit-datasets')}\n".encode(), "")
+
+
+def test_the_package_runs_as_a_module() -> None:
+    ran = subprocess.run([sys.executable, "-m", "svit_datasets", "--version"], capture_output=True, check=False)
+    assert (ran.returncode, ran.stderr) == (DONE, b"")
+    assert ran.stdout.endswith(f", version {version('svit-datasets')}\n".encode())
+
+
+def test_an_interruption_while_the_command_loads_is_told_in_a_line() -> None:
+    code = """
+import signal, sys
+from importlib.abc import MetaPathFinder
+from svit_datasets.__main__ import main
+
+class Interrupt(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+main()
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (130, b"", b"interrupted; nothing was written\n")
 
 
 def test_the_help_lists_every_command() -> None:
