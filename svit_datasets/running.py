@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
+import svit_datasets
 from svit_datasets.errors import choose
 
-_COMMANDS = {
-    "to-llava": ("forward", "to_llava"),
-    "from-llava": ("backward", "from_llava"),
-    "validate": ("validation.validate", "validate"),
-    "stats": ("statistics.gather", "stats"),
-    "build": ("publish.build", "build"),
-}
+_COMMANDS = ("to-llava", "from-llava", "validate", "stats", "build")
 
 
 def run(command: str, *inputs: Any, engine: str = "local", **options: Any) -> Any:
@@ -37,7 +31,6 @@ def run(command: str, *inputs: Any, engine: str = "local", **options: Any) -> An
     Traceback (most recent call last):
     svit_datasets.errors.UsageError: command='to-lava': expected one of to-llava, from-llava, validate, stats, build
     """
-    choose("command", command, tuple(_COMMANDS))
-    module, name = _COMMANDS[command]
-    function: Callable[..., Any] = getattr(import_module(f"svit_datasets.{module}"), name)
+    choose("command", command, _COMMANDS)
+    function: Callable[..., Any] = getattr(svit_datasets, command.replace("-", "_"))
     return function(*inputs, engine=engine, **options)
