@@ -13,7 +13,7 @@ import click
 
 from svit_datasets.cli import cli
 from svit_datasets.configs import IMAGES_CONFIG
-from svit_datasets.publish.card_text import cell_text, type_text
+from svit_datasets.publish.card.text import cell_text, type_text
 from svit_datasets.rules import FAMILIES, RULES
 from svit_datasets.tables.columns import columns_of
 from svit_datasets.tables.parts import GRANULARITIES

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from svit_datasets.pipelines.native import restore_table
     from svit_datasets.pipelines.places import number_records
     from svit_datasets.pipelines.writing import write_llava
-    from svit_datasets.publish.build import Built, build
-    from svit_datasets.publish.download import Download, download
-    from svit_datasets.publish.push import Pushed, push
+    from svit_datasets.publish.building.build import Built, build
+    from svit_datasets.publish.fetching.download import Download, download
+    from svit_datasets.publish.pushing.push import Pushed, push
     from svit_datasets.reading.readers import read
     from svit_datasets.records import Conversation, HubRecord, NativeRecord, Turn, extra_of, find_task
     from svit_datasets.report import Report
@@ -72,12 +72,12 @@ _HOME = {
     "Images": "images.known",
     "is_held_out": "images.visual_genome",
     "load_dataset": "loading",
-    "Built": "publish.build",
-    "build": "publish.build",
-    "Download": "publish.download",
-    "download": "publish.download",
-    "Pushed": "publish.push",
-    "push": "publish.push",
+    "Built": "publish.building.build",
+    "build": "publish.building.build",
+    "Download": "publish.fetching.download",
+    "download": "publish.fetching.download",
+    "Pushed": "publish.pushing.push",
+    "push": "publish.pushing.push",
     "read": "reading.readers",
     "Conversation": "records",
     "HubRecord": "records",

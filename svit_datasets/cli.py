@@ -15,9 +15,9 @@ import click
 import svit_datasets
 from svit_datasets.engines.options import engine_options
 from svit_datasets.errors import FindingsError, RecordError, SvitError, SvitWarning
-from svit_datasets.publish.build_command import build
-from svit_datasets.publish.download_command import download
-from svit_datasets.publish.push_command import push
+from svit_datasets.publish.building.command import build
+from svit_datasets.publish.fetching.command import download
+from svit_datasets.publish.pushing.command import push
 from svit_datasets.schemas import NAMES
 from svit_datasets.statistics.command import stats
 from svit_datasets.validation.command import validate
@@ -98,8 +98,7 @@ def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
         **_engine(given),
         **_common(given),
     )
-    if report.shards_there:
-        _say(f"went on: {report.shards_there:,} of {report.shards:,} parts were there already")
+    _tell_parts(report)
     _close(
         report, f"{report.counts['records_written']:,} records from {report.counts['records_read']:,} native records"
     )
@@ -115,6 +114,7 @@ def to_llava(inputs: tuple[str, ...], **given: Any) -> None:
 )
 @click.option("--rest", metavar="FILE", help="Write records that are not SVIT's here, untouched.")
 @click.option("--provenance", metavar="FILE", help="The sidecar; by default INPUT.svit.jsonl if it is there.")
+@_resume
 @_shared
 def from_llava(inputs: tuple[str, ...], **given: Any) -> None:
     """Write native SVIT files again from LLaVA files, shuffled, filtered and mixed as they may be.
@@ -128,9 +128,11 @@ def from_llava(inputs: tuple[str, ...], **given: Any) -> None:
         rest=given["rest"],
         provenance=given["provenance"],
         options=svit_datasets.Options(coordinates=given["coordinates"], infer=not given["no_infer"]),
+        resume=given["resume"],
         **_engine(given),
         **_common(given),
     )
+    _tell_parts(report)
     kinds = ("restored", "edited", "inferred", "foreign", "copies")
     told = ", ".join(f"{report.counts[f'records_{k}']:,} {k}" for k in kinds if report.counts[f"records_{k}"])
     _close(report, f"{report.counts['records_read']:,} records: {told or 'none of use'}")
@@ -145,6 +147,11 @@ def _common(given: dict[str, Any]) -> dict[str, Any]:
 
 def _engine(given: dict[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in ("jobs", "engine", "address")}
+
+
+def _tell_parts(report: Report) -> None:
+    if report.shards_there:
+        _say(f"went on: {report.shards_there:,} of {report.shards:,} parts were there already")
 
 
 def _close(report: Report, told: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from helpers_cli import WAIT_SECONDS, wait_for
 
 PUBLISH = "svit_datasets.publish."
-AT_NOTE = f"{PUBLISH}staging:Staging.note"
+AT_NOTE = f"{PUBLISH}building.staging:Staging.note"
 HELD = """
 import importlib, sys, time
 from pathlib import Path

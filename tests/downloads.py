@@ -15,7 +15,7 @@ IMAGES = ["raw/images.zip", "raw/images2.zip"]
 REFERRING = ["data/referring_qa.zip", SIZES]
 CALL = """
 import json, sys
-from svit_datasets.publish.download import download
+from svit_datasets.publish.fetching.download import download
 from svit_datasets.errors import SvitError
 lines, options = [], json.loads(sys.argv[1])
 try:

@@ -19,7 +19,7 @@ time.sleep = lambda seconds: nap(min(seconds, 0.02))  # nobody waits in a test b
 """
 _COMMAND = """
 from svit_datasets.cli import cli, main
-from svit_datasets.publish.download_command import download
+from svit_datasets.publish.fetching.command import download
 cli.add_command(download)
 main(sys.argv[1:])
 """

@@ -20,9 +20,9 @@ from PIL import Image
 
 from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, task_of_config
 from svit_datasets.images import visual_genome
-from svit_datasets.publish.features import features_json
+from svit_datasets.publish.card.features import features_json
+from svit_datasets.publish.card.naming import Naming
 from svit_datasets.publish.layout import CROISSANT, README, SPLITS, ShardName
-from svit_datasets.publish.naming import Naming
 from svit_datasets.publish.release import Config, Counts, Release, Shard, sum_splits
 from svit_datasets.records import NativeRecord
 from svit_datasets.tables.columns import Column, columns_of, make_table
@@ -104,8 +104,8 @@ def publish(
 
 def write_card(folder: Path, release: Release) -> None:
     """Write the card and Croissant of a release."""
-    from svit_datasets.publish.card import render_card
-    from svit_datasets.publish.croissant import render_croissant
+    from svit_datasets.publish.card.card import render_card
+    from svit_datasets.publish.card.croissant import render_croissant
 
     (folder / README).write_text(render_card(release), "utf-8")
     (folder / CROISSANT).write_bytes(render_croissant(release))

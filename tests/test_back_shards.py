@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from helpers_cli import DONE, SAMPLE, UNUSABLE, WAIT_SECONDS, Ran, call, obey_modes, run, tree
 
-from svit_datasets import SvitError, from_llava, to_llava
+from svit_datasets import SvitError, SvitWarning, from_llava, to_llava
 from svit_datasets.backward import shards as backward_shards
 from svit_datasets.sharding import ranges
-from svit_datasets.sharding.manifest import open_manifest
+from svit_datasets.sharding.manifest import Folder, open_manifest
 
 STAGE = ".svit-parts"
 KILLED = """
@@ -30,11 +30,11 @@ if __name__ == "__main__":
     def held(*given):
         take(*given)
         taken.append(given)
-        if len(taken) == 3:
+        if len(taken) == {}:
             os.kill(os.getpid(), signal.SIGKILL)
     backward_shards.Shards._take = held
     ranges._SMALLEST_BYTES, backward_shards.SHARD_BYTES = 1, 3000
-    from_llava("in.json", "made/out", jobs=2)
+    from_llava("in.json", "made/out", jobs=2, {})
 """
 
 
@@ -47,9 +47,10 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backward_shards, "SHARD_BYTES", 3000)
 
 
-def kill_a_run() -> None:
-    """Leave what a run leaves that is killed in the midst of its shards, with no process of it alive."""
-    assert subprocess.run([sys.executable, "-c", KILLED], check=False).returncode == -signal.SIGKILL
+def kill_a_run(taken: int = 3, options: str = "") -> None:
+    """Leave what a run leaves that is killed when so many shards are taken, with no process of it alive."""
+    code = KILLED.format(taken, options)
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     lock, end = os.open(f"made/out/{STAGE}/lock", os.O_WRONLY), time.monotonic() + WAIT_SECONDS
     while True:
         try:
@@ -120,11 +121,37 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path, jobs: int) 
     assert tree(tmp_path) == {"in.json", "made", "made/out", "made/out/conversation.json"}
 
 
-def test_what_a_killed_run_left_goes_before_anything_is_read(tmp_path: Path) -> None:
+def test_what_a_killed_run_left_stays_until_the_output_is_whole(tmp_path: Path) -> None:
     kill_a_run()
+    kept = tree(tmp_path)
     with pytest.raises(SvitError, match=r"^gone\.json: "):
         from_llava("gone.json", "made/out")
-    assert tree(tmp_path) == {"in.json", "made", "made/out"}
+    assert tree(tmp_path) == kept
+
+
+def test_what_cannot_be_removed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("made/out", STAGE).mkdir(parents=True)
+
+    def refuse(_: Folder) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Folder, "clear", refuse)
+    told = rf"^made/out/{STAGE}: left as it is \(Permission denied\); remove it, it is of no use$"
+    with pytest.warns(SvitWarning, match=told):
+        from_llava("in.json", "made/out")
+    assert Path("made/out/conversation.json").exists()
+
+
+@pytest.mark.parametrize("taken", [1, 3])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_run_is_gone_on_with(tmp_path: Path, taken: int, jobs: int) -> None:
+    kill_a_run(taken, "resume=True")
+    assert not list(Path("made/out").glob("*.json"))
+    made = from_llava("in.json", "made/out", jobs=jobs, resume=True)
+    assert taken <= made.shards_there < made.shards
+    assert tree(tmp_path) == {"in.json", "made", "made/out", "made/out/conversation.json"}
+    from_llava("in.json", "whole")
+    assert Path("made/out/conversation.json").read_bytes() == Path("whole/conversation.json").read_bytes()
 
 
 def test_parts_of_a_run_that_lives_stay() -> None:

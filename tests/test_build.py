@@ -18,7 +18,7 @@ from build_sources import IMAGE_IDS, STEMS, Source, digests, make_source, read_r
 
 from svit_datasets import to_llava
 from svit_datasets.errors import InputError, UsageError
-from svit_datasets.publish.build import Built, build
+from svit_datasets.publish.building.build import Built, build
 
 SPLITS = ("train", "test")
 LOAD = """

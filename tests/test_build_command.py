@@ -17,8 +17,8 @@ from helpers_cli import call, limit_file_size, obey_modes, run
 
 from svit_datasets import write_sample
 from svit_datasets.check import validator
-from svit_datasets.publish import parquet
-from svit_datasets.publish.build import build
+from svit_datasets.publish.building import parquet
+from svit_datasets.publish.building.build import build
 
 STAGING = ".hub.svit-build"
 UNKNOWN = "BuilderConfig 'refering' not found. Available: conversation, complex_reasoning, referring, detail, images."
@@ -28,8 +28,8 @@ MB = 1 << 20
 PEAK = """
 import sys
 from pathlib import Path
-from svit_datasets.publish import parquet
-from svit_datasets.publish.build import build
+from svit_datasets.publish.building import parquet
+from svit_datasets.publish.building.build import build
 
 made = build(sys.argv[1], sys.argv[2], max_shard_size=sys.argv[3], images="embed")
 status = Path("/proc/self/status").read_text().splitlines()

@@ -27,8 +27,8 @@ from helpers_cli import run, tree
 from svit_datasets.check import validator
 from svit_datasets.errors import InputError, RecordError, UsageError
 from svit_datasets.images import visual_genome
-from svit_datasets.publish import build_run
-from svit_datasets.publish.build import build
+from svit_datasets.publish.building import run as build_run
+from svit_datasets.publish.building.build import build
 from svit_datasets.publish.origin import changed_sources
 
 STAGING = ".hub.svit-build"

@@ -14,8 +14,8 @@ from build_held import AT_NOTE, PUBLISH, children_of, expect_ended, held
 from build_sources import IMAGE_IDS, Source, digests, make_photo, make_source
 from helpers_cli import INTERRUPTED, TERMINATED, damage, finish, run
 
-from svit_datasets.publish.build import Built, build
-from svit_datasets.publish.staging import Staging
+from svit_datasets.publish.building.build import Built, build
+from svit_datasets.publish.building.staging import Staging
 
 LIMIT = "8kB"
 STAGING = ".hub.svit-build"
@@ -63,13 +63,13 @@ def marks(path: Path) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("place", "calls", "jobs", "parts"),
     [
-        (f"{PUBLISH}survey:read_items", 2, 1, 0),
-        (f"{PUBLISH}prepare:plan_spans", 1, 1, 0),
-        (f"{PUBLISH}shard_file:ShardFile.close", 6, 1, 1),
+        (f"{PUBLISH}building.survey:read_items", 2, 1, 0),
+        (f"{PUBLISH}building.prepare:plan_spans", 1, 1, 0),
+        (f"{PUBLISH}building.shard_file:ShardFile.close", 6, 1, 1),
         (AT_NOTE, 3, 1, 2),
         (AT_NOTE, 3, 2, 2),
-        (f"{PUBLISH}build_run:release_of", 1, 1, 6),
-        (f"{PUBLISH}build_run:write_origin", 1, 1, 6),
+        (f"{PUBLISH}building.run:release_of", 1, 1, 6),
+        (f"{PUBLISH}building.run:write_origin", 1, 1, 6),
     ],
     ids=["while reading", "while planning", "in a shard", "between", "between, two jobs", "all written", "at the end"],
 )

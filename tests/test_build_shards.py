@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from svit_datasets.publish import parquet, shard_writer
-from svit_datasets.publish.build import Built, build
+from svit_datasets.publish.building import parquet, shard_writer
+from svit_datasets.publish.building.build import Built, build
+from svit_datasets.publish.building.parquet import HAS_CHUNKING, open_shard
 from svit_datasets.publish.layout import parse_shard
-from svit_datasets.publish.parquet import HAS_CHUNKING, open_shard
 
 VIEWER_BYTES = 286 << 20
 KNOWN_IDS = (2, 3, 4, 5, 6, 7, 8, 9, 30, 61, -5, (1 << 63) - 1, -(1 << 63))

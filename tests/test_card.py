@@ -17,8 +17,8 @@ from msgspec import structs
 from published import IMAGE_IDS, ODD_TEXT, TEXT_CONFIGS, Published, publish
 
 from svit_datasets.images import visual_genome
-from svit_datasets.publish.card import PLACEHOLDER, read_template, render_card, with_repo_id
-from svit_datasets.publish.card_text import example_text, size_text
+from svit_datasets.publish.card.card import PLACEHOLDER, read_template, render_card, with_repo_id
+from svit_datasets.publish.card.text import example_text, size_text
 from svit_datasets.publish.release import sum_splits
 from svit_datasets.validation.answers import KNOWN_BROKEN_IDS
 

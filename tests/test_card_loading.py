@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from published import IMAGE_IDS, Published, publish
 
-from svit_datasets.publish.card import PLACEHOLDER
+from svit_datasets.publish.card.card import PLACEHOLDER
 
 
 @pytest.fixture(scope="module", params=["embed", "separate", "none"])

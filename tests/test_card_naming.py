@@ -17,11 +17,11 @@ from markdown_it import MarkdownIt
 from published import Published, publish
 
 from svit_datasets.errors import UsageError
-from svit_datasets.publish.build import build
-from svit_datasets.publish.card import render_card
-from svit_datasets.publish.croissant import render_croissant
-from svit_datasets.publish.naming import Naming, check_naming
-from svit_datasets.publish.stated import RIGHTS, read_stated, section
+from svit_datasets.publish.building.build import build
+from svit_datasets.publish.card.card import render_card
+from svit_datasets.publish.card.croissant import render_croissant
+from svit_datasets.publish.card.naming import Naming, check_naming
+from svit_datasets.publish.card.stated import RIGHTS, read_stated, section
 from svit_datasets.sample import write_sample
 
 OWN_IDS = (9_000_001, 9_000_002)

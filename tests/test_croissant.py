@@ -18,7 +18,7 @@ from published import IMAGE_IDS, Published, publish
 
 from svit_datasets.errors import InputError
 from svit_datasets.images import visual_genome
-from svit_datasets.publish.croissant import read_croissant, render_croissant
+from svit_datasets.publish.card.croissant import read_croissant, render_croissant
 
 VALIDATE = [Path(sys.executable).parent / "mlcroissant", "validate", "--jsonld"]
 

@@ -14,8 +14,8 @@ from hub_server import HubServer
 from published import Published, publish
 
 from svit_datasets.errors import InputError, UsageError
-from svit_datasets.publish.digests import is_same_file
-from svit_datasets.publish.wanted import RemoteFile, choose_files
+from svit_datasets.publish.fetching.digests import is_same_file
+from svit_datasets.publish.fetching.wanted import RemoteFile, choose_files
 
 
 @pytest.fixture(scope="module")

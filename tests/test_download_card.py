@@ -14,8 +14,8 @@ from hub_server import HubServer
 from published import TEXT_CONFIGS, Published, publish
 
 from svit_datasets.configs import CONFIGS
+from svit_datasets.publish.fetching.local_card import KEPT, cut_card, listed_configs
 from svit_datasets.publish.layout import README
-from svit_datasets.publish.local_card import KEPT, cut_card, listed_configs
 
 ROWS = {"train": 9, "test": 2}
 OF = ("--repo-id", "org/svit", "-o", "got")

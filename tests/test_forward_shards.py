@@ -224,7 +224,9 @@ def test_an_interruption_ends_all_processes(tmp_path: Path, number: signal.Signa
     before = tree(tmp_path)
     process = start("to-llava", big, "-o", tmp_path / "out.json", "--jobs", "2", *["--resume"] * resume, env=SLOW)
     stage = tmp_path / ".out.json.svit-parts"
-    wait_for(lambda: any(stage.glob("*.done.json")), process)
+    grown = stage.glob if resume else tmp_path.glob
+    pattern = "*.done.json" if resume else ".svit-*.part"
+    wait_for(lambda: any(found.stat().st_size for found in grown(pattern)), process)
     children = children_of(process.pid)
     assert len(children) >= 2
     process.send_signal(number)

@@ -19,7 +19,7 @@ from svit_datasets.converters.llava import FORMAT
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.images.known import Resolved
 from svit_datasets.images.visual_genome import FOLDERS, llava_path
-from svit_datasets.kernels.forward import axes
+from svit_datasets.kernels.forward.axes import pad_thousandth
 from svit_datasets.kernels.forward.plain_records import NativeRun
 from svit_datasets.kernels.forward.runs import LlavaRuns
 from svit_datasets.kernels.forward.scan import native_scanner
@@ -174,17 +174,15 @@ def test_a_record_too_large_for_the_room_is_left() -> None:
 
 @given(st.tuples(st.integers(1, 3000), st.integers(1, 3000)), st.sampled_from(["pixel", "exact"]))
 def test_thousandths_are_padded_as_one_by_one(size_wh: tuple[int, int], rounding: Any) -> None:
+    is_exact = rounding == "exact"
     for axis in padded_axes(size_wh):
         one_by_one = [boxes.pad(repr(number / 1000), axis, rounding=rounding) for number in range(1001)]
-        assert [repr(number / 1000) for number in axes.pad_thousandths(axis, rounding).tolist()] == one_by_one
+        assert [repr(pad_thousandth(number, *axis, is_exact) / 1000) for number in range(1001)] == one_by_one
 
 
-def test_tables_are_made_again_when_there_are_too_many() -> None:
-    tables = axes.AxisTables("pixel")
-    for side in range(1, axes._MOST):
-        if tables.is_full:
-            tables.clear()
-        x, y = tables.rows((side, 7))
-        if side % 500 == 1:
-            for row, axis in zip((x, y), padded_axes((side, 7)), strict=True):
-                assert (tables.array[row] == axes.pad_thousandths(axis, "pixel")).all()
+def test_the_middle_of_two_thousandths_goes_to_the_even_one() -> None:
+    square = boxes.Axis(8000, 0, 8000)  # 0.0625 is the middle of 0.062 and 0.063, 0.1875 that of 0.187 and 0.188
+    for offset_px in range(0, 8000, 4):
+        axis = square._replace(offset_px=offset_px)
+        assert repr(pad_thousandth(0, *axis, True) / 1000) == boxes.pad("0", axis, rounding="exact")
+    assert [pad_thousandth(0, 8000, offset, 8000, False) for offset in (500, 1500)] == [62, 188]

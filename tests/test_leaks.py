@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svit_datasets.errors import InputError
-from svit_datasets.publish.leak_scan import check_shard
-from svit_datasets.publish.leaks import (
+from svit_datasets.publish.pushing.leak_scan import check_shard
+from svit_datasets.publish.pushing.leaks import (
     ByteSearch,
     fault_of_image_path,
     find_place,

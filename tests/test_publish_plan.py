@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from svit_datasets.errors import UsageError
+from svit_datasets.publish.building.plan import Rows, cut, plan_spans, sizes_by_id, union_ids
 from svit_datasets.publish.layout import ShardName, parse_shard
-from svit_datasets.publish.plan import Rows, cut, plan_spans, sizes_by_id, union_ids
 from svit_datasets.sizes import parse_size, show_size
 
 IDS = st.integers(-(1 << 63), (1 << 63) - 1)

@@ -13,12 +13,13 @@ from build_sources import Source, digests, make_source
 from helpers_cli import run
 
 from svit_datasets.errors import InputError, OutputError, UsageError
-from svit_datasets.publish import build_run, staging
-from svit_datasets.publish.build import build
-from svit_datasets.publish.leaks import ByteSearch
+from svit_datasets.publish.building import run as build_run
+from svit_datasets.publish.building import staging
+from svit_datasets.publish.building.build import build
 from svit_datasets.publish.origin import changed_sources
-from svit_datasets.publish.repository import Local
-from svit_datasets.publish.sending import _addition
+from svit_datasets.publish.pushing.leaks import ByteSearch
+from svit_datasets.publish.pushing.repository import Local
+from svit_datasets.publish.pushing.sending import _addition
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from pushing import REPO, Client, writes
 
 from svit_datasets import write_sample
 from svit_datasets.errors import InputError, OutputError, UsageError
-from svit_datasets.publish.build import build
-from svit_datasets.publish.folder import check_bytes, open_folder
-from svit_datasets.publish.push import push
-from svit_datasets.publish.push_command import push as command
+from svit_datasets.publish.building.build import build
+from svit_datasets.publish.pushing.command import push as command
+from svit_datasets.publish.pushing.folder import check_bytes, open_folder
+from svit_datasets.publish.pushing.push import push
 
 AGAIN = "build the folder again; nothing was sent"
 SHARD = "data/detail/train-00001-of-00003.parquet"

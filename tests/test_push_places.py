@@ -11,10 +11,10 @@ from published import Published, publish
 from pushing import LOAD, REPO, Client, writes
 
 from svit_datasets.errors import UsageError
-from svit_datasets.publish.push_command import closing_of
-from svit_datasets.publish.pushed import Pushed
-from svit_datasets.publish.refusals import check_revision
-from svit_datasets.publish.repository import NEW, REPLACED, Item
+from svit_datasets.publish.pushing.command import closing_of
+from svit_datasets.publish.pushing.pushed import Pushed
+from svit_datasets.publish.pushing.refusals import check_revision
+from svit_datasets.publish.pushing.repository import NEW, REPLACED, Item
 
 CARD = b"---\nlicense: mit\n---\n# Ours, edited on its page\n"
 OLD = "data/images/train-00000-of-00001.parquet"

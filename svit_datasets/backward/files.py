@@ -9,7 +9,7 @@ from pathlib import Path
 
 from svit_datasets.backward.reading import Decode, Rules, Sorter, make_decoder, row_taker
 from svit_datasets.backward.regroup import Regrouping
-from svit_datasets.backward.shards import forget_parts, open_shards
+from svit_datasets.backward.shards import open_shards, stage_of
 from svit_datasets.backward.work import SortJob
 from svit_datasets.backward.writing import NativeWriter
 from svit_datasets.converters.llava_layout import Options
@@ -22,6 +22,7 @@ from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB, read_items
 from svit_datasets.records import TASKS
 from svit_datasets.remote.names import join_name
 from svit_datasets.report import OnError, Report, refuse_report
+from svit_datasets.sharding.stages import forget_parts
 from svit_datasets.writing.sidecar import SIDECAR_SUFFIX, Sidecar
 from svit_datasets.writing.writers import JsonList, is_same, refuse_file
 
@@ -49,6 +50,7 @@ def from_llava(
     jobs: int | None = None,
     engine: str = "local",
     address: str | None = None,
+    resume: bool = False,
 ) -> Report:
     """Convert LLaVA-v1.5 files back to native SVIT files, under their published stems.
 
@@ -72,6 +74,7 @@ def from_llava(
         jobs: As in ``to_llava``.
         engine: Likewise.
         address: Likewise.
+        resume: Whether to keep what is finished of an interrupted run, in the output folder, and to go on from there.
 
     Returns:
         The report.
@@ -98,9 +101,9 @@ def from_llava(
     rules = Rules(tuple(roots), options, on_error, check, max_record_mb)
     with ExitStack() as stack:
         shards = None
-        if not runs_on.is_single:
+        if resume or not runs_on.is_single:
             job = SortJob(rules, sidecars, keeps_rest=rest is not None)
-            shards = stack.enter_context(open_shards(job, names, runs_on, str(output)))
+            shards = stack.enter_context(open_shards(job, names, runs_on, str(output), resume=resume))
         outputs = stack.enter_context(made.open_outputs(report, inputs=inputs, overwrite=overwrite))
         pictures = stack.enter_context(Images(roots, add=made.add))
         foreign = JsonList(outputs.open(rest)) if rest is not None else None
@@ -108,7 +111,6 @@ def from_llava(
         if shards is not None:
             shards.sort_out(sorter, foreign, made, pictures)
         else:
-            forget_parts(str(output))
             for name in names:
                 beside = sidecars[name]
                 sidecar = stack.enter_context(Sidecar(beside)) if beside else None
@@ -119,6 +121,8 @@ def from_llava(
             foreign.close()
             made.outputs[foreign.file.name] = foreign.count
         _describe(made)
+    if shards is None:
+        forget_parts(stage_of(str(output)), str(output))
     return made
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import IO, NamedTuple, cast
+
+from msgspec import Struct
 
 from svit_datasets.backward.reading import Rules, Sorter, make_decoder, pass_over, row_taker
 from svit_datasets.backward.regroup import Regrouping
@@ -19,13 +20,14 @@ from svit_datasets.reading.entries import Entry
 from svit_datasets.reading.readers import Item, read_items
 from svit_datasets.report import Report
 from svit_datasets.sharding.entry_shards import Seen, Shard
-from svit_datasets.sharding.manifest import Folder
+from svit_datasets.sharding.manifest import Folder, Part, PartFile, write_entry
 from svit_datasets.sharding.range_edges import Proof
 from svit_datasets.sharding.ranges import read_part
 from svit_datasets.writing.sidecar import Sidecar
-from svit_datasets.writing.writers import JsonList, OutputFile, output_error
+from svit_datasets.writing.writers import JsonList
 
 _PROOF_BYTES = 1 << 16  # borders are compared, so that a wrong one costs time alone
+_FILES = ("spool", "index", "findings", "rest")
 
 
 class SortJob(NamedTuple):
@@ -36,89 +38,92 @@ class SortJob(NamedTuple):
         sidecars: For each input the provenance beside it.
         keeps_rest: Whether foreign rows are kept.
         folder: Where what is found goes.
+        key: The run.
     """
 
     rules: Rules
     sidecars: dict[str, str | None]
     keeps_rest: bool
     folder: str = ""
+    key: str = ""
 
 
-@dataclass(frozen=True)
-class Sorted:
+class Sorted(Struct, frozen=True):
     """What was found in a shard.
 
     Attributes:
-        files: Names of its files: native conversations one behind the other, findings one a line, foreign rows.
-        index: Where the conversations lie; see ``Regrouping.dump``.
-        foreign: How many foreign rows there are.
+        files: Its files: native conversations one behind the other, where they lie (see ``Regrouping.dump``), findings
+            one a line, foreign rows.
         counts: What became of its rows.
         inferred: What was worked out.
-        fault: What ended it.
+        seen: What shows whether it follows the shard before it.
     """
 
-    files: tuple[str, str, str]
-    index: bytes
-    foreign: int
+    files: tuple[Part, ...]
     counts: dict[str, int]
-    inferred: dict[str, float]
+    inferred: dict[str, int | float]
+    seen: Seen
+
+
+class Outcome(NamedTuple):
+    """What was found in a shard, and the fault that ended it; with one, the shard counts as not finished."""
+
+    found: Sorted
     fault: SvitError | None
 
 
-def sort_out(job: SortJob, shard: Shard, *, pictures: Images | None = None) -> tuple[Sorted, Seen]:
-    """Convert the rows of a shard, and keep what they are in files.
+class _Files:
+    """The files of a shard while it is sorted out."""
+
+    def __init__(self, folder: Folder, place: int) -> None:
+        self.spool, self.index, self.notes, self.rest = (PartFile(folder, f"{place:08}.{name}") for name in _FILES)
+        self.foreign, self.regrouping = JsonList(self.rest, is_part=True), Regrouping(cast(IO[bytes], self.spool))
+
+    def close(self, findings: int) -> tuple[Part, ...]:
+        """End them; return what they are."""
+        count = len(self.regrouping)
+        self.index.write(self.regrouping.dump())
+        ended = ((self.spool, count), (self.index, count), (self.notes, findings), (self.rest, self.foreign.count))
+        return tuple(file.close(elements) for file, elements in ended)
+
+
+def sort_out(job: SortJob, shard: Shard, *, pictures: Images | None = None) -> tuple[Outcome, Seen]:
+    """Convert the rows of a shard, and keep what they are in files named by its number.
 
     Args:
         job: The run.
-        shard: The shard.
+        shard: The shard; what an earlier run found is ``known``.
         pictures: The images, where they are open; else they are opened once in each process.
 
     Returns:
         What was found, and what shows whether the shard follows the one before it.
     """
+    if isinstance(shard.known, Sorted):
+        return Outcome(shard.known, None), shard.known.seen
     folder, rules, seen = Folder(job.folder), job.rules, Seen()
     made = Report("from-llava", inputs=[], options={}, on_error=rules.on_error)
-    place = f"{shard.number:08}.{'all' if shard.span is None else shard.span.start}"
-    files = (f"{place}.spool", f"{place}.findings", f"{place}.rest")
+    files = _Files(folder, shard.number)
+    made.copy_to(files.notes)
+    sorter = Sorter(lambda: files.regrouping, files.foreign if job.keeps_rest else None, made, check=rules.check)
     fault: SvitError | None = None
-    with _Written(folder, files[0]) as spool, _Written(folder, files[1]) as notes, _Written(folder, files[2]) as rest:
-        made.copy_to(notes)
-        foreign, regrouping = JsonList(rest, is_part=True), Regrouping(cast(IO[bytes], spool))
-        sorter = Sorter(lambda: regrouping, foreign if job.keeps_rest else None, made, check=rules.check)
-        try:
-            with closing(_items(job, shard, seen, pictures or _pictures(rules.roots, job.folder))) as items:
-                for item in items:
-                    sorter.add(shard.name, item)
-        except SvitError as error:
-            fault = error
-    found = Sorted(files, regrouping.dump(), foreign.count, dict(made.counts), made.inferred, fault)
-    return found, seen
-
-
-class _Written(OutputFile):
-    """A file of a shard, written."""
-
-    def __init__(self, folder: Folder, name: str) -> None:
-        try:
-            self._stream = folder.open(name, "wb")
-        except OSError as error:
-            raise output_error(f"{folder.place}/{name}", error) from error
-        super().__init__(f"{folder.place}/{name}", self._stream.write)
-
-    def __enter__(self) -> _Written:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self._stream.close()
-        except OSError as error:
-            raise output_error(self.name, error) from error
+    try:
+        with closing(_items(job, shard, seen, pictures or _pictures(rules.roots, job.key))) as items:
+            for item in items:
+                sorter.add(shard.name, item)
+    except SvitError as error:
+        fault = error
+    finally:
+        parts = files.close(sum(made.by_code.values()))
+    found = Sorted(parts, dict(made.counts), made.inferred, seen)
+    if fault is None:
+        write_entry(folder, shard.number, found)
+    return Outcome(found, fault), seen
 
 
 def _items(job: SortJob, shard: Shard, seen: Seen, pictures: Images) -> Generator[Item[Back], None, None]:
     """Yield the rows of a shard, and take note of them; those of a range are counted from its first."""
     beside, limit = job.sidecars[shard.name], job.rules.max_record_mb
-    decode = make_decoder(_sidecar(beside, job.folder) if beside else None, pictures, job.rules.options)
+    decode = make_decoder(_sidecar(beside, job.key) if beside else None, pictures, job.rules.options)
     with open_source(shard.name) as source:
         take = row_taker(source, limit)
         if shard.span is None:
@@ -152,11 +157,18 @@ def _pictures(roots: tuple[str, ...], _run: str) -> Images:
     return Images(roots, add=lambda _fault: None)
 
 
-@lru_cache(maxsize=1)
-def _sidecar(name: str, _run: str) -> Sidecar:
-    return Sidecar(name)
+_SIDECARS: dict[tuple[str, str], Sidecar] = {}  # the last, by its name and its run
+
+
+def _sidecar(name: str, key: str) -> Sidecar:
+    if (name, key) not in _SIDECARS:
+        forget_sidecar()
+        _SIDECARS[name, key] = Sidecar(name)
+    return _SIDECARS[name, key]
 
 
 def forget_sidecar() -> None:
     """Close the sidecar that this process read."""
-    _sidecar.cache_clear()
+    while _SIDECARS:
+        with _SIDECARS.popitem()[1]:
+            pass

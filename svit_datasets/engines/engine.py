@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -48,9 +49,14 @@ class Engine(NamedTuple):
     address: str | None = None
 
     @property
+    def is_here(self) -> bool:
+        """Whether all shards run on this machine."""
+        return self.name in _HERE
+
+    @property
     def is_single(self) -> bool:
         """Whether all shards run in this process."""
-        return self.name in _HERE and (self.jobs or 1) <= 1
+        return self.is_here and (self.jobs or 1) <= 1
 
 
 ENGINES = ("local", "ray")
@@ -96,7 +102,7 @@ def run_shards(function: Callable[[S], R], shards: Sequence[S], engine: Engine =
     >>> list(run_shards(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    if engine.name not in _HERE:
+    if not engine.is_here:
         from svit_datasets.engines.ray_tasks import run_on_ray
 
         yield from run_on_ray(function, shards, jobs=engine.jobs, address=engine.address)
@@ -115,28 +121,31 @@ def run_shards(function: Callable[[S], R], shards: Sequence[S], engine: Engine =
 
 
 @contextmanager
-def keep_workers(engine: Engine) -> Iterator[None]:
+def keep_workers(engine: Engine) -> Iterator[str | None]:
     """Start the workers of an engine once for all ``run_shards`` of the block; what was loaded before they share.
 
     Args:
         engine: The engine.
 
+    Yields:
+        Where the workers are processes of this machine, a folder that goes with the last of them; else None.
+
     Raises:
         UsageError: Ray is asked for and not installed, or does not answer.
     """
-    if engine.name not in _HERE:
+    if not engine.is_here:
         from svit_datasets.engines.ray_cluster import connected
 
         with connected(jobs=engine.jobs, address=engine.address):
-            yield
+            yield None
         return
     key = threading.get_ident(), engine
     if engine.is_single or key in _KEPT:
-        yield
+        yield None if engine.is_single else _KEPT[key].folder
         return
     pool = _KEPT[key] = _Pool(engine.jobs or 1)
     try:
-        yield
+        yield pool.folder
     finally:
         del _KEPT[key]
         pool.end()
@@ -147,14 +156,17 @@ class _Pool:
 
     They are forks of this process where that is safe, which is where it has one thread; so they start at once and share
     what it has loaded. Else each is a new interpreter.
+
+    Attributes:
+        folder: Goes with the last of them.
     """
 
     def __init__(self, jobs: int) -> None:
         self._own: set[Any] = set()
         context = multiprocessing.get_context("fork" if _has_one_thread() else "spawn")
-        self._folder = tempfile.mkdtemp(prefix="svit-")
+        self.folder = tempfile.mkdtemp(prefix="svit-")
         self._jobs = jobs
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(self._folder,))
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(self.folder,))
 
     def run(self, function: Callable[[S], R], shards: Sequence[S]) -> Generator[R, None, None]:
         """Yield the results in order; few are begun beyond those that are taken."""
@@ -175,14 +187,14 @@ class _Pool:
     def _begin(self, function: Callable[[S], R], shards: Iterator[S]) -> list[Future[_Sent]]:
         with _STARTING, _uninterrupted():  # a process that starts has no way yet to end without a word
             before = set(multiprocessing.active_children())
-            begun = [self._pool.submit(_work, function, shard, self._folder) for shard in shards]
+            begun = [self._pool.submit(_work, function, shard, self.folder) for shard in shards]
             self._own |= set(multiprocessing.active_children()) - before
         return begun
 
     def end(self) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class _Sent(NamedTuple):
@@ -246,6 +258,7 @@ def _begin(folder: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    gc.freeze()  # what the parent has loaded is not looked through again, for that would copy it
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel, folder), daemon=True).start()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
 
 import msgspec
 
 from svit_datasets.findings import Finding, finding
 from svit_datasets.forward.seen import SeenIds
 from svit_datasets.images.known import Images, Resolved, resolve_row
+from svit_datasets.images.many import ManyResolved
 from svit_datasets.kernels.forward.plain_records import NativeRun
 from svit_datasets.records import TASKS, HubRecord, NativeRecord, TaskName, extra_of
 from svit_datasets.report import Report
@@ -66,9 +67,21 @@ class Conversion:
         """Return what is known of a record's image, by its row or by the images at hand."""
         return resolve_row(image) if image and self.pictures.is_empty else self.pictures.resolve(image_id)
 
+    def resolve_many(self, image_ids: Any) -> ManyResolved:
+        """Return what is known of the images of records of a native file, by an array of their ids."""
+        return self.pictures.resolve_many(image_ids)
+
     def see(self, task: TaskName, image_id: int) -> int:
         """Return how often a task's records were of this image before, and count it."""
         return self._seen[task].add(image_id) + self._copies.get(image_id, 0)
+
+    def see_many(self, task: TaskName, image_ids: Sequence[int], unusable: Set[int]) -> list[int]:
+        """Return the same for records one after the other, and count them; 0 for those that are left out."""
+        add, before = self._seen[task].add, self._copies
+        return [
+            0 if index in unusable else add(image_id) + before.get(image_id, 0)
+            for index, image_id in enumerate(image_ids)
+        ]
 
     def add(self, numbered: Numbered, copy: int | None = None) -> None:
         """Convert the conversations of a record; a fault of its image is a fault of the whole record.

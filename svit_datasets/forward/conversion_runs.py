@@ -9,7 +9,7 @@ from svit_datasets.converters.llava_layout import Options
 from svit_datasets.forward.conversion import Conversion, Numbered, NumberedRun, find_copy
 from svit_datasets.images.known import Resolved
 from svit_datasets.kernels.available import use_kernels
-from svit_datasets.kernels.forward.plain_records import NativeRun
+from svit_datasets.kernels.forward.plain_records import IMAGE_ID, NativeRun
 from svit_datasets.reading.readers import decode_native
 from svit_datasets.records import NativeRecord, TaskName
 
@@ -66,18 +66,20 @@ def _convert_run(conversion: Conversion, writer: RunWriter, numbered: NumberedRu
     """Convert a run; where the writer stops at a record, that goes its own way, and it is asked again behind it."""
     run, task = numbered.run, numbered.task
     image_ids = run.image_ids
-    resolved = [conversion.resolve(image_id) for image_id in image_ids]
-    copies = [
-        0 if one.findings and one.has_errors else conversion.see(task, image_id)
-        for image_id, one in zip(image_ids, resolved, strict=True)
-    ]
+    resolved = conversion.resolve_many(run.records[: run.count, IMAGE_ID])
+    unusable = {index for index, one in resolved.odd.items() if one.has_errors}
+    copies = conversion.see_many(task, image_ids, unusable)
     places, done = writer.places(run, resolved, copies), 0
+    to_tell = {index for index, one in resolved.odd.items() if one.findings}
+    to_tell.update(index for index, copy in enumerate(copies) if copy)
     while done < run.count:
         rows = writer.write(run, done, numbered.position + done, places)
         if rows.end > done:
             _count(conversion, task, rows, rows.end - done)
-            _note(conversion, numbered, range(done, rows.end), resolved, copies)
-            conversion.writer.extend_joined([rows.data.tobytes()], rows.count, rows.first.tobytes())
+            for index in sorted(to_tell.intersection(range(done, rows.end))) if to_tell else ():
+                found = [*resolved[index].findings, *find_copy(image_ids[index], copies[index])]
+                conversion.note(numbered.one(index, NativeRecord(image_ids[index], [])), found)
+            conversion.writer.extend_rows(rows)
             done = rows.end
         else:
             conversion.made.counts["records_read"] += 1
@@ -91,14 +93,3 @@ def _count(conversion: Conversion, task: TaskName, rows: Rows, records: int) -> 
     for name in ("conversations_read", f"conversations_read.{task}", "records_written"):
         counts[name] += rows.count
     counts["pairs_written"] += rows.pairs
-
-
-def _note(
-    conversion: Conversion, numbered: NumberedRun, done: range, resolved: list[Resolved], copies: list[int]
-) -> None:
-    """Take down what was found of the images of records that are written."""
-    for index in done:
-        if resolved[index].findings or copies[index]:
-            image_id = numbered.run.image_ids[index]
-            found = [*resolved[index].findings, *find_copy(image_id, copies[index])]
-            conversion.note(numbered.one(index, NativeRecord(image_id, [])), found)

@@ -14,14 +14,15 @@ from svit_datasets.engines.engine import check_engine
 from svit_datasets.forward.conversion import Conversion
 from svit_datasets.forward.conversion_runs import convert_all, takes_runs
 from svit_datasets.forward.inputs import find_inputs, open_inputs, read_all
-from svit_datasets.forward.shards import forget_parts, open_shards
-from svit_datasets.forward.work import Rules
+from svit_datasets.forward.pieces import Rules
+from svit_datasets.forward.shards import open_shards, stage_of
 from svit_datasets.images.known import Images
 from svit_datasets.reading.containers import path_names
 from svit_datasets.reading.readers import DEFAULT_MAX_RECORD_MB
 from svit_datasets.report import OnError, Report, refuse_report
+from svit_datasets.sharding.stages import forget_parts
 from svit_datasets.writing.row_writer import RowWriter, sidecar_name
-from svit_datasets.writing.writers import JsonList
+from svit_datasets.writing.writers import STDOUT, JsonList
 
 
 class _Keywords(TypedDict, total=False):
@@ -115,20 +116,19 @@ def to_llava(
         outputs = stack.enter_context(made.open_outputs(report, inputs=kept, overwrite=overwrite))
         opened, is_whole = open_inputs(found, task), runs_on.is_single and not resume
         shards = None if is_whole else open_shards(opened, rules, runs_on, target, parts, resume=resume)
-        rows = None if target is None else JsonList(outputs.open(target))
-        writer = RowWriter(
-            rows, formats()["llava"], options, sidecar=None if beside is None else outputs.open(beside), check=check
-        )
+        files = [outputs.open(name) for name in (target, beside) if name is not None]
+        rows, sidecar = (JsonList(files[0]) if files else None), (files[1] if beside is not None else None)
+        writer = RowWriter(rows, formats()["llava"], options, sidecar=sidecar, check=check)
         pictures = stack.enter_context(Images(roots, add=made.add))
         if shards is None:
             conversion = Conversion(pictures, writer, made)
             convert_all(conversion, read_all(opened, made, max_record_mb, takes_runs=takes_runs(conversion)))
         else:
-            shards.convert(pictures, writer, made)
+            shards.convert(pictures, writer, made, files)
         writer.close()
         made.outputs = writer.written
-    if shards is None:
-        forget_parts(target)
+    if shards is None and target not in (None, STDOUT):
+        forget_parts(stage_of(target), target)
     if writer.kept is None:
         return made
     made.warn()

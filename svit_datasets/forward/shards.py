@@ -1,8 +1,9 @@
 """A conversion in shards: each input is cut by bytes, the cuts are counted through, converted apart, and joined.
 
 What a record becomes depends on the records before it in two ways: by its position among those of its task, and by how
-often its image came before. So all shards are read once for their ids alone, which makes the plan, and once to be
-converted. The plan does not depend on the number of processes, and so neither does a byte of the output.
+often its image came before. Where nothing is to be kept for later, shards tell each other (``in_place``). Else all are
+read once for their ids alone, which makes the plan, and once to be converted. Neither way depends on the number of
+processes, and so neither does a byte of the output.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
@@ -21,19 +21,20 @@ from msgspec import Struct
 
 from svit_datasets import VERSION
 from svit_datasets.engines.engine import Engine, keep_workers, run_shards
-from svit_datasets.errors import FindingsError, InputError, RecordError, SvitError, SvitWarning, UsageError
+from svit_datasets.errors import SvitError, UsageError
 from svit_datasets.findings import Finding
+from svit_datasets.forward import in_place
 from svit_datasets.forward.conversion_runs import load_kernels
-from svit_datasets.forward.inputs import Given, NativeFile
+from svit_datasets.forward.cutting import cut_input
+from svit_datasets.forward.inputs import Given
+from svit_datasets.forward.pieces import Piece, Rules, Scanned
 from svit_datasets.forward.seen import SeenIds
+from svit_datasets.forward.standing import Standing, stand_behind
 from svit_datasets.forward.work import (
     Converted,
     ConvertJob,
-    Piece,
     Planned,
-    Rules,
     ScanJob,
-    Scanned,
     convert,
     forget_pictures,
     scan,
@@ -41,18 +42,16 @@ from svit_datasets.forward.work import (
 )
 from svit_datasets.images.known import Images
 from svit_datasets.progress import bytes_done
-from svit_datasets.reading.containers import STDIN, open_source
 from svit_datasets.records import TASKS
-from svit_datasets.remote.names import is_remote, path_of, protocol_of
+from svit_datasets.remote.names import protocol_of
 from svit_datasets.report import Report
 from svit_datasets.sharding.manifest import Manifest, Part, open_manifest
-from svit_datasets.sharding.ranges import WHOLE, Range, cut_ranges
+from svit_datasets.sharding.stages import leave_parts
 from svit_datasets.sharding.watched import Watched, watched_names
 from svit_datasets.writing.row_writer import RowWriter
-from svit_datasets.writing.writers import STDOUT
+from svit_datasets.writing.writers import STDOUT, OutputFile
 
 SHARD_BYTES = 16 << 20
-_MOST_SHARDS = 10_000  # of one file; those of a larger one are larger
 _STAGE = ".svit-parts"
 _MEMORY = "memory"
 
@@ -88,15 +87,33 @@ class Shards:
         self._pieces, self._rules, self._engine = pieces, rules, engine
         self._manifest, self._key, self._watched, self._resume = manifest, manifest.key, watched, resume
 
-    def convert(self, pictures: Images, writer: RowWriter, made: Report) -> None:
-        """Convert what is not finished yet, and append everything in order."""
+    def convert(self, pictures: Images, writer: RowWriter, made: Report, files: Sequence[OutputFile]) -> None:
+        """Convert what is not finished yet, and append everything in order.
+
+        Args:
+            pictures: The images.
+            writer: Takes the rows.
+            made: Takes the counts and the findings.
+            files: Those that the rows and the sidecar go to, to which nothing was written yet.
+        """
         share_pictures(self._key, pictures)
         load_kernels(writer.format, self._rules.options, max((piece.start for piece in self._pieces), default=0))
         try:
-            with keep_workers(self._engine):
-                self._convert(writer, made)
+            if not self._convert_in_place(files, writer, made):
+                with keep_workers(self._engine):
+                    self._convert(writer, made)
         finally:
             forget_pictures()
+        self._watched.check()
+
+    def _convert_in_place(self, files: Sequence[OutputFile], writer: RowWriter, made: Report) -> bool:
+        """Convert without parts where they are not needed and nothing in the input is; tell whether it is done."""
+        is_for_later = self._resume or not self._engine.is_here
+        if is_for_later or not self._pieces or not files or any(file.local is None for file in files):
+            return False
+        with keep_workers(self._engine) as folder:
+            run = in_place.InPlace(self._pieces, self._rules, self._engine, self._key, files)
+            return folder is not None and run.convert(folder, writer, made)
 
     def _convert(self, writer: RowWriter, made: Report) -> None:
         plan = self._plan()
@@ -105,7 +122,6 @@ class Shards:
         for place, (result, fault) in enumerate(self._results(plan, done)):
             self._take(result, fault, writer, made)
             done[place] = result
-        self._watched.check()
 
     def _plan(self) -> Plan:
         plan = self._manifest.read_plan(Plan) if self._resume else None
@@ -137,7 +153,7 @@ class Shards:
             for _, several in groupby(self._pieces, key=lambda piece: piece.number):
                 pieces = list(several)
                 found = list(islice(results, len(pieces)))
-                if len(pieces) > 1 and not is_joined(found):
+                if len(pieces) > 1 and not is_joined(pieces, found):
                     pieces = [msgspec.structs.replace(pieces[0], start=0, stop=None)]
                     found = [scan(ScanJob(pieces[0], self._rules))]
                 yield list(zip(pieces, found, strict=True))
@@ -172,27 +188,19 @@ class Shards:
         return b"".join(self._manifest.read_part(part)).splitlines()
 
 
-def is_joined(scans: Sequence[Scanned]) -> bool:
+def is_joined(pieces: Sequence[Piece], scans: Sequence[Scanned]) -> bool:
     """Tell whether ranges of a file give what reading it whole gives.
 
-    They do where each begins as the one before it ended. Where a broken record ends is told by every first key that
-    came before it, so with one, all records must begin alike.
-
-    >>> is_joined([Scanned(9, 9, [], 0, 120), Scanned(0, 0, []), Scanned(9, 9, [], 120, None)])
+    >>> pieces = [Piece(0, "a.json", "conversation", 0, 100), Piece(0, "a.json", "conversation", 100, None)]
+    >>> is_joined(pieces, [Scanned(9, 9, [], 0, 120), Scanned(9, 9, [], 120, None)])
     True
-    >>> is_joined([Scanned(9, 9, [], 0, None), Scanned(9, 9, [], 120, None)])
+    >>> is_joined(pieces, [Scanned(9, 9, [], 0, None), Scanned(9, 9, [], 120, None)])
     False
     """
-    end: int | None = 0
-    keys: frozenset[bytes] = frozenset()
-    for one in scans:
-        if one.begin is None:
-            continue
-        keys |= one.first_keys
-        if one.begin != end or (one.begin and one.is_broken and len(keys) > 1):
-            return False
-        end = one.end
-    return end is None
+    standing: Standing | None = Standing()
+    for piece, found in zip(pieces, scans, strict=True):
+        standing = None if standing is None else stand_behind(standing, piece, found)
+    return standing is not None
 
 
 def open_shards(
@@ -214,7 +222,8 @@ def open_shards(
     Raises:
         UsageError: An input cannot be cut, or there is no place to go on from.
     """
-    pieces = [piece for number, given in enumerate(opened) for piece in _cut(number, given)]
+    shard_bytes = SHARD_BYTES if resume or not engine.is_here else min(SHARD_BYTES, in_place.SHARD_BYTES)
+    pieces = [piece for number, given in enumerate(opened) for piece in cut_input(number, given, shard_bytes)]
     watched = Watched(watched_names(opened, rules.roots))
     told = [VERSION, asdict(rules.options), *rules[:2], *rules[3:], [msgspec.to_builtins(p) for p in pieces]]
     key = hashlib.sha256(json.dumps([*told, watched.stamps]).encode()).hexdigest()
@@ -231,30 +240,6 @@ def open_shards(
     return Shards(pieces, rules, engine, manifest, watched, resume=resume)
 
 
-def forget_parts(target: str | None) -> None:
-    """Remove what a killed run left beside an output that is whole now; of a run that goes on, leave it alone."""
-    if target in (None, STDOUT) or is_remote(str(target)):
-        return
-    place = stage_of(str(target))
-    if not _is_folder(place):
-        return
-    try:
-        with open_manifest(place, str(target), "") as manifest:
-            manifest.folder.clear()
-    except UsageError:  # another process is at it
-        return
-    except OSError as error:
-        told = f"{place}: left as it is ({error.strerror or error}); remove it, it is of no use"
-        warnings.warn(told, SvitWarning, stacklevel=2)
-
-
-def _is_folder(place: str) -> bool:
-    try:
-        return path_of(place).is_dir()
-    except OSError:  # a name too long for a folder
-        return False
-
-
 def stage_of(target: str) -> str:
     """Return the folder in which an output grows.
 
@@ -266,38 +251,4 @@ def stage_of(target: str) -> str:
 
 
 def _leave(manifest: Manifest, error: BaseException | None, *, resume: bool) -> None:
-    """Remove what was finished, unless the run ended early and is to go on."""
-    count = len(manifest.finished(Converted)) if resume and error is not None and not _is_hopeless(error) else 0
-    if not count:
-        manifest.folder.clear()
-        return
-    kept = f"{count:,} finished part{'s are' if count > 1 else ' is'} kept in {manifest.folder.place}"
-    warnings.warn(f"{kept}; the same command with --resume goes on from there", SvitWarning, stacklevel=2)
-
-
-def _is_hopeless(error: BaseException) -> bool:
-    """Tell whether the input must change before anything else can come of it; then nothing finished is of use."""
-    if isinstance(error, InputError):
-        return error.finding is None or error.finding.code != "input-unreadable"
-    return isinstance(error, RecordError | FindingsError | UsageError)
-
-
-def _cut(number: int, given: Given) -> list[Piece]:
-    source, name, part = given
-    if name is None:
-        raise UsageError(f"{source.name}: an object in memory is read by one process; save it, or leave jobs out")
-    if not isinstance(source, NativeFile):
-        return [Piece(number, name, source.task, 0, None, part)]
-    if name == STDIN or not (is_remote(name) or path_of(name).is_file()):
-        raise UsageError(f"{name}: can be read once, by one process; name a file, or leave --jobs out")
-    return [Piece(number, name, source.task, *cut) for cut in _ranges(name)]
-
-
-def _ranges(name: str) -> list[Range]:
-    """Return the ranges of a file; one for a packed file, which is unpacked from its start to read any of it."""
-    with open_source(name) as source:
-        size = source.text_bytes if source.seek and source.text_bytes == source.total_bytes else None
-    if size is None:
-        return [WHOLE]
-    most = min(_MOST_SHARDS, max(1, size // SHARD_BYTES))
-    return cut_ranges(name, most=most)
+    leave_parts(manifest, error, lambda: len(manifest.finished(Converted)), resume=resume)

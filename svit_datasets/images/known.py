@@ -7,37 +7,20 @@ from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, Any
 
 from svit_datasets.boxes import Size
 from svit_datasets.errors import RecordError, SvitError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.images import visual_genome
+from svit_datasets.images.entry_table import EntryTable, ImageData
 from svit_datasets.images.files import read_size
+from svit_datasets.images.many import ManyResolved, resolve_many
+from svit_datasets.images.resolved import Resolved as Resolved
 from svit_datasets.images.stores import FolderStore, Place, Store, ZipStore, find_places
-from svit_datasets.images.visual_genome import ImageData
 from svit_datasets.reading.containers import fault_error, input_error
 from svit_datasets.remote.names import is_remote, path_of
 from svit_datasets.tables.parts import ImageRow
-
-
-class Resolved(NamedTuple):
-    """What is known of an image.
-
-    Attributes:
-        path: Where LLaVA's loader looks for it; "" when the id is unknown.
-        size_wh: Width and height in stored pixels; None when nothing tells.
-        findings: What is wrong with it, without a place.
-    """
-
-    path: str
-    size_wh: Size | None
-    findings: tuple[Finding, ...] = ()
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether nothing can be made of records of the image."""
-        return any(fault.severity == "error" for fault in self.findings)
 
 
 class Images:
@@ -58,7 +41,7 @@ class Images:
         self._note = add or _raise
         self._stack = ExitStack()
         self._stores: list[Store] = []
-        self._entries: dict[int, ImageData] = {}
+        self._entries = EntryTable()
         for root in roots:
             try:
                 self._add_remote(str(root)) if is_remote(root) else self._add(path_of(str(root)))
@@ -112,8 +95,7 @@ class Images:
             raise input_error(finding("input-missing", "no sizes", file=name, expected="an image_data.json"))
 
     def _add_entries(self, file: str | Path) -> None:
-        for entry in visual_genome.read_image_data(str(file), add=self._note):
-            self._entries[entry.image_id] = entry
+        visual_genome.read_image_data(str(file), self._entries, add=self._note)
 
     def entry(self, image_id: int) -> ImageData | None:
         """Return the image's entry in ``image_data.json``, None if there is none."""
@@ -129,6 +111,10 @@ class Images:
         entry = None if folder else self._entries.get(image_id)
         place = visual_genome.parse_path(entry.url or "") if entry else None
         return place[0] if place else folder
+
+    def resolve_many(self, image_ids: Any) -> ManyResolved:
+        """Return path and size of many images, by an array of ids, and what is wrong with them."""
+        return resolve_many(image_ids, None if self._stores else self._entries, self.resolve)
 
     def _resolve(self, image_id: int) -> Resolved:
         """Return path and size of an image, and what is wrong with it.

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import as_file, files
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from svit_datasets.findings import Finding, finding
+from svit_datasets.images.entry_table import EntryTable
+from svit_datasets.images.entry_table import ImageData as ImageData
 from svit_datasets.reading.containers import Source, open_source
 from svit_datasets.reading.readers import read_items
 
@@ -19,18 +21,46 @@ FOLDERS: tuple[Folder, Folder] = ("VG_100K", "VG_100K_2")
 INDEX = "visual_genome.parquet"
 LLAVA_PREFIX = "vg"
 _ID_LIMIT, _SIDE_LIMIT = 1 << 63, 1 << 31  # what the columns of a table hold
+_FOLDER_BITS, _TEST_BIT = 3, 4
+_BETWEEN = b"},"
 _VG_PATH = re.compile(r"(?:^|/)(VG_100K(?:_2)?)/([0-9]+)\.jpg$")
 
 
 @cache
-def _index() -> dict[int, tuple[Folder, bool]]:
+def folder_codes() -> bytes:
+    """Return a byte for each number up to the highest image id: 0 is no image, 1 and 2 are the folders.
+
+    >>> folder_codes()[:4] == bytes([0, 2, 1, 1])
+    True
+    """
+    return _codes().translate(bytes(code & _FOLDER_BITS for code in range(256)))
+
+
+@cache
+def _codes() -> bytes:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with as_file(files("svit_datasets.images") / INDEX) as path:
         table = pq.ParquetFile(path).read()  # read_table would import pandas, half a second
-    ids, second, test = (table.column(name).to_pylist() for name in ("image_id", "second_folder", "svit_test"))
-    places = {(s, t): (FOLDERS[s], t) for s in (False, True) for t in (False, True)}
-    return {i: places[s, t] for i, s, t in zip(ids, second, test, strict=True)}
+    ids, second, test = (table.column(name) for name in ("image_id", "second_folder", "svit_test"))
+    codes = bytearray(ids[-1].as_py() + 1)
+    flags = zip(*(bytes(_bytes_of(flag.cast(pa.uint8()))) for flag in (second, test)), strict=True)
+    for image_id, (is_second, is_test) in zip(_bytes_of(ids.cast(pa.int64())).cast("q"), flags, strict=True):
+        codes[image_id] = 1 + is_second | is_test * _TEST_BIT
+    return bytes(codes)
+
+
+def _bytes_of(column: Any) -> memoryview:
+    """Return the bytes of a column's numbers; none is null."""
+    whole = column.combine_chunks()
+    width = whole.type.byte_width
+    return memoryview(whole.buffers()[1])[whole.offset * width : (whole.offset + len(whole)) * width]
+
+
+def _code_of(image_id: int) -> int:
+    codes = _codes()
+    return codes[image_id] if 0 <= image_id < len(codes) else 0
 
 
 def folder_of(image_id: int) -> Folder | None:
@@ -39,8 +69,8 @@ def folder_of(image_id: int) -> Folder | None:
     >>> folder_of(1), folder_of(2), folder_of(9000001)
     ('VG_100K_2', 'VG_100K', None)
     """
-    place = _index().get(image_id)
-    return place[0] if place else None
+    code = _code_of(image_id) & _FOLDER_BITS
+    return FOLDERS[code - 1] if code else None
 
 
 def is_held_out(image_id: int) -> bool:
@@ -49,8 +79,7 @@ def is_held_out(image_id: int) -> bool:
     >>> is_held_out(8), is_held_out(1)
     (True, False)
     """
-    place = _index().get(image_id)
-    return place is not None and place[1]
+    return bool(_code_of(image_id) & _TEST_BIT)
 
 
 def image_ids() -> list[int]:
@@ -59,7 +88,7 @@ def image_ids() -> list[int]:
     >>> len(image_ids())
     108077
     """
-    return list(_index())
+    return [image_id for image_id, code in enumerate(_codes()) if code]
 
 
 def llava_path(image_id: int, folder: str) -> str:
@@ -81,66 +110,63 @@ def parse_path(path: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-class ImageData(msgspec.Struct, frozen=True):
-    """One entry of ``image_data.json``; sizes in pixels, keys beyond these are passed over."""
-
-    image_id: int
-    width: int
-    height: int
-    url: str | None = None
-    coco_id: int | None = None
-    flickr_id: int | None = None
-
-    @property
-    def size_wh(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.width, self.height
-
-
 _DECODE: Callable[[bytes | memoryview], ImageData] = msgspec.json.Decoder(ImageData).decode
-_DECODE_ALL: Callable[[bytes | bytearray], list[ImageData]] = msgspec.json.Decoder(list[ImageData]).decode
-_AT_ONCE_BYTES = 64 << 20
+_DECODE_BLOCK: Callable[[bytes | bytearray], list[ImageData]] = msgspec.json.Decoder(list[ImageData]).decode
+_BLOCK_BYTES, _LARGEST_BLOCK_BYTES = 1 << 20, 64 << 20
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read_image_data(path: str, *, add: Callable[[Finding], object]) -> Iterator[ImageData]:
-    """Yield the entries of Visual Genome's ``image_data.json``, plain, ``.gz`` or zipped.
+def read_image_data(path: str, table: EntryTable, *, add: Callable[[Finding], object]) -> None:
+    """Add the entries of Visual Genome's ``image_data.json``, plain, ``.gz`` or zipped, to a table.
 
     Args:
         path: The file.
+        table: Takes the entries.
         add: Takes every fault; an entry at fault is left out unless this raises.
-
-    Yields:
-        The entries, in order.
 
     Raises:
         InputError: The file cannot be opened.
     """
     with open_source(path) as source:
-        everything = _decode_at_once(source)
-    if everything is not None:
-        yield from everything
-        return
+        try:
+            if table.add(_decode_blocks(source)):
+                return
+        except _UNREADABLE:
+            pass  # where it is at fault, the closer look tells
     with open_source(path) as source:
-        for item in read_items(source, _DECODE):
-            fault = item.fault or (item.record and _check(item.record, path, item.number))
-            if fault:
-                add(fault)
-            elif item.record:
-                yield item.record
+        table.add([entry] for entry in _read_one_by_one(source, path, add))
 
 
-def _decode_at_once(source: Source) -> list[ImageData] | None:
-    """Return all entries of a file of ordinary size without a fault; None leaves it to be read one by one."""
-    data = bytearray()
-    while chunk := source.read(_AT_ONCE_BYTES):
-        data += chunk
-        if len(data) > _AT_ONCE_BYTES:
-            return None
-    try:
-        entries = _DECODE_ALL(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return entries if all(_check(entry, "", 0) is None for entry in entries) else None
+def _read_one_by_one(source: Source, path: str, add: Callable[[Finding], object]) -> Iterator[ImageData]:
+    for item in read_items(source, _DECODE):
+        fault = item.fault or (item.record and _check(item.record, path, item.number))
+        if fault:
+            add(fault)
+        elif item.record:
+            yield item.record
+
+
+def _decode_blocks(source: Source) -> Iterator[list[ImageData]]:
+    """Yield the entries of a sound file, cut behind objects: pieces that each are a list are one list together.
+
+    Raises:
+        msgspec.DecodeError: It is not sound, or what is in it is not in order for this.
+    """
+    rest, opened = b"", b""
+    while True:
+        chunk = source.read(_BLOCK_BYTES)
+        data = rest + chunk
+        end = data.rfind(_BETWEEN) + 1 if chunk else 0
+        if not end and chunk and len(data) <= _LARGEST_BLOCK_BYTES:
+            rest = data
+            continue
+        block = _DECODE_BLOCK(opened + (data[:end] + b"]" if chunk else data))
+        if opened and not block:
+            raise msgspec.DecodeError("a comma without an entry behind it")
+        yield block
+        if not chunk:
+            return
+        rest, opened = data[end + 1 :], b"["
 
 
 def _check(entry: ImageData, file: str, number: int) -> Finding | None:

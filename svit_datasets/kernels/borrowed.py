@@ -12,6 +12,7 @@ from typing import Any
 import numba
 
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.starting import without_collection
 
 _numba: Any = numba  # its annotations leave these names out
 _types: Any = numba.types
@@ -28,9 +29,9 @@ def _make_array(place: Any, shape: Any) -> Any:
     return _numba.carray(place, shape)
 
 
-_bytes_at = _at_place(_types.uint8, 1)
-_words_at = _at_place(_types.int64, 2)
-_shorts_at = _at_place(_types.uint16, 2)
+with without_collection():  # the first that is compiled makes numba load all that it knows
+    _bytes_at = _at_place(_types.uint8, 1)
+    _words_at = _at_place(_types.int64, 2)
 
 
 @compiled
@@ -43,9 +44,3 @@ def borrow_bytes(array: Any) -> Any:
 def borrow_table(array: Any) -> Any:
     """Return a table of 64-bit integers, borrowed."""
     return _words_at(array.ctypes, array.shape)
-
-
-@compiled
-def borrow_shorts(array: Any) -> Any:
-    """Return a table of unsigned 16-bit integers, borrowed."""
-    return _shorts_at(array.ctypes, array.shape)

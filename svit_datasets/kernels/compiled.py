@@ -12,7 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
-import numba
+from svit_datasets.kernels.starting import without_collection
+
+with without_collection():
+    import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from svit_datasets.configs import CONFIGS
+from svit_datasets.publish.card.naming import Naming
 from svit_datasets.publish.layout import SPLITS
-from svit_datasets.publish.naming import Naming
 from svit_datasets.tables.columns import Column
 
 

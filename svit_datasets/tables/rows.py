@@ -19,15 +19,13 @@ from svit_datasets.reading.readers import Item, decode_native
 from svit_datasets.records import NativeRecord
 from svit_datasets.sharding.ranges import count_before, cut_ranges, join_ranges, read_range
 from svit_datasets.tables.batches import Piece, cut_batches
-from svit_datasets.tables.blocks import find_taker, make_block_table, records_of
+from svit_datasets.tables.blocks import TextColumns, find_taker, make_block_table
 from svit_datasets.tables.parts import ImageRow, Part, parts_of
 from svit_datasets.tables.spec import Share, TableSpec
 from svit_datasets.tally import Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from svit_datasets.kernels.columns.blocks import Block
 
 _OUTCOMES = {"null": "image set to null", "drop": "rows left out"}
 
@@ -106,7 +104,7 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
         for item in read_range(name, part, decode, member=member, max_record_mb=spec.max_record_mb, take=take):
             if item.run is not None:
                 place = partial(_number, before, item.number)
-                yield from _block_tables(spec, cast("Block", item.run), joiner, tally, name, place)
+                yield from _block_tables(spec, cast(TextColumns, item.run), joiner, tally, name, place)
                 continue
             if item.fault is not None and item.fault.severity == "error" and _is_own(item, spec):
                 _refuse(spec, item.fault, tally)
@@ -127,21 +125,22 @@ def _read_text(spec: TableSpec, group: Sequence[Share], tally: Tally) -> Iterato
 
 
 def _block_tables(
-    spec: TableSpec, block: Block, joiner: Joiner, tally: Tally, name: str, number: Callable[[int], int]
+    spec: TableSpec, text: TextColumns, joiner: Joiner, tally: Tally, name: str, number: Callable[[int], int]
 ) -> Iterator[pa.Table]:
     """Yield the rows of a block; ``number`` gives a record's number in the file from its place in the block.
 
     Where a record is at fault the rows before it come first, as they do when records are read one by one.
     """
     images: list[ImageRow | None] = []
-    records = records_of(block)
     error = None
     try:
-        for place, image_id in records:
-            images.append(_settle(spec, joiner.join(image_id), tally, name, partial(number, place)))
+        for place, image_id in text.records:
+            joined = joiner.join(image_id)
+            is_sound = not joined.findings
+            images.append(joined.row if is_sound else _settle(spec, joined, tally, name, partial(number, place)))
     except SvitError as raised:
         error = raised
-    yield make_block_table(block, [*images, *[None] * (len(records) - len(images))], spec)
+    yield make_block_table(text, [*images, *[None] * (len(text.records) - len(images))], spec.make_columns())
     if error is not None:
         raise error
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from svit_datasets.check import validator
-from svit_datasets.converters.base import Format, Row
+from svit_datasets.converters.base import Format, Row, Rows
 from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import UsageError
 from svit_datasets.findings import Finding, finding
 from svit_datasets.writing.sidecar import SIDECAR_SUFFIX, sidecar_line
-from svit_datasets.writing.writers import STDOUT, JsonList, Output, encode_ascii
+from svit_datasets.writing.writers import STDOUT, JsonList, Output, OutputFile, encode_ascii
 
 
 class RowWriter:
@@ -68,6 +68,12 @@ class RowWriter:
     def _is_odd(self, rows: Sequence[Mapping[str, Any]]) -> bool:
         return self._validate is not None and any(map(self._validate, rows))
 
+    def extend_rows(self, rows: Rows) -> None:
+        """Write rows that a kernel wrote, whose room it takes again for the next."""
+        has_file = self._rows is not None and isinstance(self._rows.file, OutputFile)
+        data = cast(bytes, rows.data) if has_file else rows.data.tobytes()  # a file takes any bytes, and keeps none
+        self.extend_joined([data], rows.count, rows.first.tobytes())
+
     def extend_joined(self, chunks: Iterable[bytes], count: int, first: bytes = b"") -> None:
         """Write rows that were encoded and joined elsewhere; ``first`` is one of them, held against the schema."""
         wrong = self._validate(json.loads(first)) if self._validate and first else []
@@ -83,6 +89,12 @@ class RowWriter:
         for chunk in chunks:
             self._sidecar.write(chunk)
         self.sidecar_lines += count
+
+    def pass_over(self, rows: int, sidecar_lines: int = 0) -> None:
+        """Count what others have written to the files."""
+        assert self._rows is not None
+        self._rows.pass_over(rows)
+        self.sidecar_lines += sidecar_lines
 
     def close(self) -> None:
         """End the list."""

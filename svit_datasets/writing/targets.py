@@ -150,6 +150,17 @@ class LocalTarget:
         self._stream = os.fdopen(handle, "wb", buffering=_BUFFER_BYTES)
         self.write = self._stream.write
 
+    @property
+    def part(self) -> Path:
+        """The temporary file."""
+        assert self._part is not None
+        return self._part
+
+    def go_to(self, byte: int) -> None:
+        """Go on writing at a place of the temporary file, to which others write too."""
+        assert self._stream is not None
+        self._stream.seek(byte)
+
     def finish(self) -> None:
         """See ``Target.finish``."""
         assert self._stream is not None

@@ -25,6 +25,7 @@ from svit_datasets.writing.targets import Folders, LocalTarget, Spool, StdoutTar
 from svit_datasets.writing.targets import close_quietly as close_quietly
 from svit_datasets.writing.targets import output_error as output_error
 
+LIST_BEGIN, BETWEEN = b"[\n", b",\n"
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -104,7 +105,7 @@ class OutputSet:
             begun.begin(self._folders)
         except OSError as error:
             raise output_error(name, error) from error
-        return OutputFile(name, begun.write)
+        return OutputFile(name, begun.write, begun)
 
     def _added(self, target: Target) -> OutputFile:
         self._targets.append(target)
@@ -157,10 +158,15 @@ class OutputSet:
 
 
 class OutputFile:
-    """One file of an ``OutputSet``, with the system's faults named."""
+    """One file of an ``OutputSet``, with the system's faults named.
 
-    def __init__(self, name: str, write: Callable[[bytes], object]) -> None:
-        self.name, self._write = name, write
+    Attributes:
+        local: The file of this machine that it grows in, which others may write too; None elsewhere.
+        bytes: Its size so far.
+    """
+
+    def __init__(self, name: str, write: Callable[[bytes], object], local: LocalTarget | None = None) -> None:
+        self.name, self._write, self.local = name, write, local
         self.bytes = 0
 
     def write(self, data: bytes) -> None:
@@ -170,6 +176,12 @@ class OutputFile:
         except OSError as error:
             raise output_error(self.name, error) from error
         self.bytes += len(data)
+
+    def pass_over(self, end_byte: int) -> None:
+        """Go on behind what others have written to the file, to which nothing was written here."""
+        assert self.local is not None
+        self.local.go_to(end_byte)
+        self.bytes = end_byte
 
 
 class Output(Protocol):
@@ -191,26 +203,30 @@ class JsonList:
 
     def __init__(self, file: Output, *, is_part: bool = False) -> None:
         self.file, self.count = file, 0
-        self._begin, self._end, self._nothing = (b"", b"", b"") if is_part else (b"[\n", b"\n]\n", b"[]\n")
+        self._begin, self._end, self._nothing = (b"", b"", b"") if is_part else (LIST_BEGIN, b"\n]\n", b"[]\n")
 
     def append(self, element: bytes) -> None:
         """Append one element, already encoded."""
-        self.file.write((b",\n" if self.count else self._begin) + element)
+        self.file.write((BETWEEN if self.count else self._begin) + element)
         self.count += 1
 
     def extend(self, elements: Sequence[bytes]) -> None:
         """Append some elements, already encoded."""
         if elements:
-            self.file.write((b",\n" if self.count else self._begin) + b",\n".join(elements))
+            self.file.write((BETWEEN if self.count else self._begin) + BETWEEN.join(elements))
             self.count += len(elements)
 
     def extend_joined(self, chunks: Iterable[bytes], count: int) -> None:
         """Append ``count`` elements that are encoded and joined already, in pieces cut anywhere."""
         if count:
-            self.file.write(b",\n" if self.count else self._begin)
+            self.file.write(BETWEEN if self.count else self._begin)
             for chunk in chunks:
                 self.file.write(chunk)
             self.count += count
+
+    def pass_over(self, count: int) -> None:
+        """Count elements that others have written to the file."""
+        self.count += count
 
     def close(self) -> None:
         """Write the list's end."""

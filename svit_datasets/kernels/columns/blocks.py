@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +22,8 @@ from svit_datasets.kernels.columns.buffers import (
 )
 from svit_datasets.kernels.columns.marks import find_objects
 from svit_datasets.kernels.columns.scan import scan_records
-from svit_datasets.reading.runs import Take
 
+TakeBlock: TypeAlias = Callable[[bytes, int, int, bytes], "Block | None"]
 _RECORDS_EACH, _BYTES_EACH = 1 << 14, 8 << 20
 _COMMA = b","
 
@@ -51,17 +53,17 @@ class Block:
 @cache
 def _held_out() -> npt.NDArray[np.bool_]:
     """Return for each image id from 0 whether it is held out."""
-    ids = np.array(visual_genome.image_ids(), np.int64)
-    held_out = np.zeros(int(ids.max()) + 1, np.bool_)
-    held_out[[i for i in ids.tolist() if visual_genome.is_held_out(i)]] = True
+    ids = visual_genome.image_ids()
+    held_out = np.zeros(max(ids) + 1, np.bool_)
+    held_out[ids] = np.fromiter(map(visual_genome.is_held_out, ids), np.bool_, len(ids))
     return held_out
 
 
-def block_taker(*, is_test: bool, is_paired: bool, is_grounded: bool, limit_bytes: int) -> Take:
+def block_taker(*, is_test: bool | None, is_paired: bool, is_grounded: bool, limit_bytes: int) -> TakeBlock:
     """Return a function that takes the ordinary records at a place, for ``split``.
 
     Args:
-        is_test: Whether records of images that are held out are kept, or all others.
+        is_test: Whether records of images that are held out are kept, or all others; None keeps all.
         is_paired: Whether only records of pairs of user and gpt are ordinary.
         is_grounded: Whether objects are wanted.
         limit_bytes: Largest record.
@@ -77,7 +79,8 @@ def block_taker(*, is_test: bool, is_paired: bool, is_grounded: bool, limit_byte
     >>> block.count, data[block.end :], block.objects.objects[:, 0].tolist(), take(data, block.end, len(data), b",")
     (1, b'{"image_id": 6}]', [0, 6, 9], None)
     """
-    held_out, room, texts, objects = _held_out(), 0, make_texts(0), make_objects(0, 0)
+    held_out = np.zeros(0, np.bool_) if is_test is None else _held_out()
+    room, texts, objects = 0, make_texts(0), make_objects(0, 0)
 
     def take(data: bytes, begin: int, stop: int, separator: bytes) -> Block | None:
         nonlocal room, texts, objects
@@ -89,8 +92,9 @@ def block_taker(*, is_test: bool, is_paired: bool, is_grounded: bool, limit_byte
             texts = make_texts(room)
             objects = make_objects(room if is_grounded else 0, len(texts.value_ends))
         end, count = scan_records(
-            np.frombuffer(data, np.uint8), begin, stop, _RECORDS_EACH, limit_bytes, held_out, is_test, is_paired, texts
-        )
+            np.frombuffer(data, np.uint8), begin, stop, _RECORDS_EACH, limit_bytes, held_out, bool(is_test), is_paired,
+            texts,
+        )  # fmt: skip
         block = Block(count, end, texts, objects)
         if is_grounded:
             block = _with_objects(block)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from svit_datasets.converters.llava_layout import IMAGE_TOKEN, SENTENCES
-from svit_datasets.kernels.borrowed import borrow_bytes, borrow_shorts, borrow_table
+from svit_datasets.kernels.borrowed import borrow_bytes, borrow_table
 from svit_datasets.kernels.compiled import compiled
 from svit_datasets.kernels.crc import CRC_BEGIN, crc_add, crc_number, crc_run
 from svit_datasets.kernels.forward.plain_records import (
@@ -24,8 +24,8 @@ from svit_datasets.kernels.json_text import crc_spelt
 from svit_datasets.kernels.sums import add_turn, character
 from svit_datasets.kernels.text import as_bytes, write_bytes, write_number, write_part
 
-# Columns of ``places``: folder, rows of the axes, how often the image came before.
-FOLDER, X_AXIS, Y_AXIS, COPY = range(4)
+# Columns of ``places``: folder, how often the image came before, its width (``ORIGINAL``, ``UNKNOWN``) and height.
+FOLDER, COPY, WIDTH, HEIGHT = range(4)
 FOLDERS = ("vg/VG_100K/", "vg/VG_100K_2/")
 _ROOM_PER_BYTE, _ROOM = 8, 4096  # a record's rows are never longer than so many times its own bytes, and so many more
 _SENTENCES = tuple(as_bytes(f"\\n{sentence}") for sentence in SENTENCES)
@@ -47,7 +47,7 @@ def write_rows(
     last: int,
     index: int,
     places: Any,
-    axes: Any,
+    is_exact: bool,
     task: Any,
     letter: int,
     seed_crc: int,
@@ -67,8 +67,8 @@ def write_rows(
         first: Number of the first record to write, in the tables.
         last: Number behind the last.
         index: Number of the first among the records of its task.
-        places: Folder (-1: the record is not plain), axes and copies of each record of the table.
-        axes: What becomes of each thousandth, by axis.
+        places: Columns ``FOLDER`` (-1: the record is not plain) to ``HEIGHT`` for each record of the table.
+        is_exact: Whether boxes are moved without rounding to whole pixels.
         task: The task's name.
         letter: Its letter.
         seed_crc: Running CRC-32 behind what the choice of each sentence begins with.
@@ -89,7 +89,7 @@ def write_rows(
         borrow_bytes(sums),
     )
     records, conversations, texts = borrow_table(records), borrow_table(conversations), borrow_table(texts)
-    places, axes = borrow_table(places), borrow_shorts(axes)
+    places = borrow_table(places)
     at, end_of_first = 0, 0
     for number in range(first, last):
         record, place = records[number], places[number]
@@ -102,7 +102,7 @@ def write_rows(
         id_crc = crc_add(id_crc, 45) if has_sentences else -1
         position = index + number - first if has_provenance else -1
         behind, end_of_row = _write_record(
-            data, record, conversations, texts, position, place, axes, task, letter, id_crc, out, at, marks, sums
+            data, record, conversations, texts, position, place, is_exact, task, letter, id_crc, out, at, marks, sums
         )
         if behind < 0:
             return number, at, end_of_first
@@ -118,7 +118,7 @@ def _write_record(
     texts: Any,
     position: int,
     place: Any,
-    axes: Any,
+    is_exact: bool,
     task: Any,
     letter: int,
     id_crc: int,
@@ -137,7 +137,9 @@ def _write_record(
         at = write_bytes(out, at, _NEXT_ROW) if at else at
         sentence_crc = crc_add(crc_number(id_crc, i), 47) if id_crc >= 0 else -1
         at = _write_head(data, record, place, task, i, out, at)
-        at, mark_end, total = _write_turns(data, conversation, texts, place, axes, sentence_crc, out, at, marks, sums)
+        at, mark_end, total = _write_turns(
+            data, conversation, texts, place, is_exact, sentence_crc, out, at, marks, sums
+        )
         if at >= 0 and position >= 0:
             at = write_svit(data, record, conversation, position, i, letter, total, out, at, marks, mark_end, sums)
         elif at >= 0:
@@ -169,7 +171,7 @@ def _write_turns(
     conversation: Any,
     texts: Any,
     place: Any,
-    axes: Any,
+    is_exact: bool,
     sentence_crc: int,
     out: Any,
     at: int,
@@ -194,7 +196,7 @@ def _write_turns(
             at = write_bytes(out, at, _OPEN_HUMAN) if is_question else write_bytes(out, at, _OPEN_GPT)
         text_at = at
         at, mark_at, has_escapes = write_text(
-            data, begin, end, out, at, marks, mark_at, axes, place[X_AXIS], place[Y_AXIS]
+            data, begin, end, out, at, marks, mark_at, is_exact, place[WIDTH], place[HEIGHT]
         )
         if at < 0:
             return -1, 0, 0

@@ -8,17 +8,18 @@ from zlib import crc32
 
 import numpy as np
 
+from svit_datasets.boxes import Rounding
 from svit_datasets.converters.base import Rows
 from svit_datasets.converters.llava_layout import Options
-from svit_datasets.images.known import Resolved
-from svit_datasets.kernels.forward.axes import axis_tables
+from svit_datasets.images.many import columns_of
+from svit_datasets.images.resolved import Resolved
+from svit_datasets.kernels.forward.axes import ORIGINAL
 from svit_datasets.kernels.forward.plain_records import COUNT, FIRST, TEXTS, NativeRun
-from svit_datasets.kernels.forward.row_text import FOLDERS, write_rows
-from svit_datasets.kernels.forward.turn_text import ORIGINAL, UNKNOWN
+from svit_datasets.kernels.forward.row_text import COPY, FOLDER, HEIGHT, WIDTH, write_rows
 from svit_datasets.kernels.text import as_bytes
 from svit_datasets.records import TASKS, TaskName
 
-_FOLDER_NUMBERS = {folder: number for number, folder in enumerate(FOLDERS)}
+_IS_EXACT: dict[Rounding, bool] = {"pixel": False, "exact": True}
 _OUT_BYTES, _MARK_BYTES, _TURNS = 16 << 20, 4 << 20, 1 << 16
 
 
@@ -35,7 +36,7 @@ class LlavaRuns:
         self._seed_crc = crc32(f"{options.seed}/{task}-".encode()) ^ 0xFFFFFFFF
         self._has_sentences = options.instruction and task == "referring_qa"
         self._has_provenance = options.provenance == "inline"
-        self._axes = axis_tables(options.box_rounding)
+        self._is_exact = _IS_EXACT[options.box_rounding]
         self._is_padded = options.coordinates == "padded"
         self._out, self._marks, self._sums = (np.empty(n, np.uint8) for n in (_OUT_BYTES, _MARK_BYTES, _TURNS))
 
@@ -47,23 +48,14 @@ class LlavaRuns:
             resolved: The image of each; with errors, the record is left to a closer look.
             copies: How often it came before.
         """
-        if self._axes.is_full:
-            self._axes.clear()
-        rows = [
-            (self._folder(image_id, one), *self._rows(one), copy)
-            for image_id, one, copy in zip(run.image_ids, resolved, copies, strict=True)
-        ]
-        return np.array(rows, np.int64)
-
-    def _folder(self, image_id: int, resolved: Resolved) -> int:
-        if resolved.findings and resolved.has_errors:
-            return -1
-        return _FOLDER_NUMBERS.get(resolved.path.removesuffix(f"{image_id}.jpg"), -1)
-
-    def _rows(self, resolved: Resolved) -> tuple[int, int]:
-        if not self._is_padded:
-            return ORIGINAL, ORIGINAL
-        return (UNKNOWN, UNKNOWN) if resolved.size_wh is None else self._axes.rows(resolved.size_wh)
+        folders, widths, heights = columns_of(run.image_ids, resolved)
+        places = np.empty((run.count, HEIGHT + 1), np.int64)
+        places[:, FOLDER], places[:, COPY] = folders, copies
+        if self._is_padded:
+            places[:, WIDTH], places[:, HEIGHT] = widths, heights
+        else:
+            places[:, WIDTH:] = ORIGINAL
+        return places
 
     def write(self, run: NativeRun, first: int, position: int, places: Any) -> Rows:
         """Write the rows of records, up to one that is not plain.
@@ -86,7 +78,7 @@ class LlavaRuns:
             run.count,
             position,
             places,
-            self._axes.array,
+            self._is_exact,
             self._task,
             self._letter,
             self._seed_crc,

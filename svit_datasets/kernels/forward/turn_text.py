@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from svit_datasets.kernels.compiled import compiled
+from svit_datasets.kernels.forward.axes import ORIGINAL, UNKNOWN, pad_thousandth
 from svit_datasets.kernels.json_characters import BACKSLASH, read_wide, write_unicode
 from svit_datasets.kernels.json_text import ESCAPED
 from svit_datasets.kernels.text import as_bytes, place, skip_text, write_number
@@ -26,12 +27,20 @@ _SPELT = np.zeros((1001, 6), np.uint8)
 for _number in range(1001):
     _spelt = repr(_number / 1000).encode()
     _SPELT[_number, : len(_spelt)], _SPELT[_number, 5] = list(_spelt), len(_spelt)
-ORIGINAL, UNKNOWN = -1, -2  # in place of an axis: boxes stay as they are; boxes are not plain
 
 
 @compiled
 def write_text(
-    data: Any, begin: int, end: int, out: Any, at: int, marks: Any, mark_at: int, axes: Any, x_axis: int, y_axis: int
+    data: Any,
+    begin: int,
+    end: int,
+    out: Any,
+    at: int,
+    marks: Any,
+    mark_at: int,
+    is_exact: bool,
+    width: int,
+    height: int,
 ) -> tuple[int, int, bool]:
     """Write a text, still as JSON, and its piece of the marks.
 
@@ -43,9 +52,9 @@ def write_text(
         at: Index there.
         marks: Where the piece goes.
         mark_at: Index there.
-        axes: What becomes of each thousandth, by axis.
-        x_axis: Row of ``axes`` for x; ``ORIGINAL`` or ``UNKNOWN``.
-        y_axis: Likewise for y.
+        is_exact: Whether boxes are moved without rounding to whole pixels.
+        width: Of the image; ``ORIGINAL`` or ``UNKNOWN``.
+        height: Of the image.
 
     Returns:
         The index behind the text (-1: it is not plain), the index behind the piece, whether the text has escapes.
@@ -67,7 +76,7 @@ def write_text(
             mark_at = _write_head(data, gap, phrase, length, marks, mark_at)
             if mark_at < 0:
                 return -1, 0, False
-            i, at, mark_at = _write_box(data, i, out, at, marks, mark_at, axes, x_axis, y_axis)
+            i, at, mark_at = _write_box(data, i, out, at, marks, mark_at, is_exact, width, height)
             gap = i
         elif kind == _SPECIAL:
             i, at = _write_special(data, i, out, at)
@@ -179,23 +188,24 @@ def _has_plain_word(data: Any, at: int, end: int) -> bool:
 
 @compiled
 def _write_box(
-    data: Any, i: int, out: Any, at: int, marks: Any, mark_at: int, axes: Any, x_axis: int, y_axis: int
+    data: Any, i: int, out: Any, at: int, marks: Any, mark_at: int, is_exact: bool, width: int, height: int
 ) -> tuple[int, int, int]:
     """Write a box and its numbers; return all indexes behind them, -1 for the first where the box is not plain."""
-    x, y, begin, axis, other = 0, 0, i + 1, x_axis, y_axis  # what x2 and y2 must not be less than, in turn
+    x, y, begin, length, other = 0, 0, i + 1, width, height  # what x2 and y2 must not be less than, in turn
+    side = max(width, height)
     out[at] = 91
     at += 1
     for corner in range(4):
         number, behind = _read_coordinate(data, begin)
-        if number < x or axis == UNKNOWN:
+        if number < x or width == UNKNOWN:
             return -1, 0, 0
-        if axis == ORIGINAL:
+        if width == ORIGINAL:
             at = _write_number(out, at, data, begin, behind)
         else:
-            at = _write_thousandth(out, at, axes[place(axis), place(number)])
+            at = _write_thousandth(out, at, pad_thousandth(number, length, (side - length) >> 1, side, is_exact))
         short = begin + 1 if data[begin] == 48 and behind > begin + 1 else begin
         mark_at = _write_number(marks, mark_at, data, short, behind)
-        begin, x, y, axis, other = behind + 2, y, number, other, axis
+        begin, x, y, length, other = behind + 2, y, number, other, length
         if corner < 3:
             if data[behind] != 44 or data[behind + 1] != 32:
                 return -1, 0, 0

@@ -1,0 +1,1 @@
+"""Build a folder of Parquet shards that plain ``datasets`` loads."""

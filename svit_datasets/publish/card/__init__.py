@@ -1,0 +1,1 @@
+"""What a published folder says of itself: the card, Croissant, names."""

@@ -1,0 +1,1 @@
+"""Fetch published files from the Hub."""

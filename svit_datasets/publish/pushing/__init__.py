@@ -1,0 +1,1 @@
+"""Send a built folder to the Hub."""
