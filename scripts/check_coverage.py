@@ -12,6 +12,7 @@ PURE = (
     "svit_datasets/configs.py",
     "svit_datasets/findings.py",
     "svit_datasets/forward/seen.py",
+    "svit_datasets/forward/standing.py",
     "svit_datasets/grounding.py",
     "svit_datasets/publish/card/text.py",
     "svit_datasets/publish/card/croissant.py",
