@@ -1009,7 +1009,9 @@ def test_no_code_is_without_a_test() -> None:
         for name in ("bad_input", "bad_llava", "bad_tables")
     )
     package = Path(svit_datasets.__file__).parent
-    sources = [*package.glob("*.py"), *package.glob("converters/*.py")]
+    looking = {"validation", "statistics", "viewer", "publish"}
+    own = [p for p in package.rglob("*.py") if not looking.intersection(p.relative_to(package).parts)]
+    sources = {*own, *package.glob("converters/*.py")}
     given = "".join(p.read_text("utf-8") for p in sources if p.name != "rules.py")
     codes = [code for code in RULES if f'"{code}"' in given]
     assert len(codes) > 50
