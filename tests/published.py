@@ -20,6 +20,7 @@ from PIL import Image
 
 from svit_datasets.configs import CONFIGS, IMAGES_CONFIG, task_of_config
 from svit_datasets.images import visual_genome
+from svit_datasets.publish.building.shard_file import held_bytes
 from svit_datasets.publish.card.features import features_json
 from svit_datasets.publish.card.naming import Naming
 from svit_datasets.publish.layout import CROISSANT, README, SPLITS, ShardName
@@ -194,7 +195,7 @@ def _shard(path: Path, place: str, config: str, split: str, table: pa.Table, row
         phrases=sum(text.count("<st>") for text in texts),
         boxes=sum(len(re.findall(r"\[[0-9., ]+\]", text)) for text in texts),
         photo_bytes=sum(map(len, photos)),
-        arrow_bytes=pq.read_table(path).nbytes,
+        arrow_bytes=sum(held_bytes(column.combine_chunks()) for column in pq.read_table(path).columns),
         shard_bytes=path.stat().st_size,
     )
     ids = [part.image.image_id for part in rows if "message is empty" in str(texts)]

@@ -86,7 +86,19 @@ def _hold(shard: Work) -> None:
         time.sleep(0.02)
 
 
+class OddError(Exception):
+    """A fault that does not come out of a pickle, as those of some clients."""
+
+    def __init__(self, *, response: str) -> None:
+        super().__init__(response)
+
+
+def _fail_oddly(_: Work) -> None:
+    raise OddError(response="the store says no")
+
+
 _KINDS = {
+    "odd": _fail_oddly,
     "plain": lambda _: time.sleep(0.02),
     "slow": lambda _: time.sleep(0.5),
     "deaf": lambda _: time.sleep(600),  # in one call, which no interruption ends

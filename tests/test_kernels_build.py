@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from native_files import dumps
 
+from svit_datasets import write_sample
 from svit_datasets.errors import RecordError
 from svit_datasets.kernels.columns import blocks as columns_blocks
 from svit_datasets.publish.building.build import build
@@ -153,3 +154,19 @@ def test_ordinary_records_are_taken_at_once(tmp_path: Path, monkeypatch: pytest.
     train, test = (len(read_rows(built.folder, "referring", split)) for split in ("train", "test"))
     assert train + test == 30
     assert taken == [29, train, test]  # no comma follows the last record of the file
+
+
+def test_the_card_is_the_same_where_an_odd_record_stands_among_plain_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos are embedded, so that columns with nulls come from kernels and from Arrow in one row group."""
+    write_sample(tmp_path / "svit")
+    file = tmp_path / "svit" / "data" / "conversation.json"
+    text = file.read_text()
+    assert '"image_id": 9000002,' in text
+    file.write_text(text.replace('"image_id": 9000002,', '"image_id": 9000002, "n": 1,', 1))
+    cards = []
+    for said in ("1", "0"):
+        monkeypatch.setenv("SVIT_KERNELS", said)
+        cards.append((build(tmp_path / "svit", tmp_path / said).folder / "README.md").read_text())
+    assert cards[0] == cards[1]

@@ -123,6 +123,13 @@ def test_a_worker_killed_each_time_is_explained(tmp_path: Path) -> None:
     assert len(said) == 3
 
 
+@pytest.mark.usefixtures("nodes")
+def test_a_fault_that_does_not_travel_is_told_in_words_and_not_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"^Ray, shard 2 of 3: the node \S+: OddError: the store says no$"):
+        list(run_on_ray(work, shards(tmp_path, 3, _1="odd")))
+    assert len(begun(tmp_path, 1)) == 1
+
+
 def test_an_interrupted_driver_calls_off_its_tasks(nodes: Nodes, tmp_path: Path) -> None:
     """The driver finds the cluster by ``RAY_ADDRESS``; its workers end with it, those of others go on."""
     environment = {**os.environ, "RAY_ADDRESS": nodes.address}

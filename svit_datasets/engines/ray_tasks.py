@@ -20,6 +20,7 @@ _RETRIES = 3  # of a task whose worker or node was lost
 _LOOK_SECONDS = 2.0  # between two looks at how many CPUs there are
 _PATIENCE_SECONDS = 8.0  # without a CPU, until that is said
 _GRACE_SECONDS = 5.0  # for tasks that are called off to tidy up
+_LOSSES = ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "ObjectLostError")  # of a process or node
 _AGAIN = "its worker or its node was lost; it runs again"
 _NO_CPU = "Ray: the cluster has no CPU to work with; waiting for a node that has (ray start --address=HEAD:PORT)"
 _MEMORY = (
@@ -143,8 +144,10 @@ class _Tasks:
                 self._done[begun.number] = error.cause, None
             except exceptions.OutOfMemoryError:
                 self._lose(begun, _MEMORY)
-            except exceptions.RayError:
+            except tuple(getattr(exceptions, name) for name in _LOSSES):
                 self._lose(begun, _LOST)
+            except exceptions.RayError as error:
+                self._done[begun.number] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", None
 
     def _lose(self, begun: _Begun, told: str) -> None:
         if begun.times > _RETRIES:
@@ -198,6 +201,13 @@ def _make_task() -> Callable[[str, str, bytes, bytes], tuple[str | None, Any]]:
             return f"{where} cannot import what it needs ({error}); install that {mend}", None
         if Path(folder).is_dir():
             os.chdir(folder)  # so that relative paths name the same files everywhere
-        return None, call(argument)
+        try:
+            return None, call(argument)
+        except Exception as error:
+            try:
+                pickle.loads(pickle.dumps(error))
+            except Exception:  # noqa: BLE001 - what does not travel is told in words
+                return f"{where}: {type(error).__name__}: {error}", None
+            raise
 
     return run_shard

@@ -172,14 +172,21 @@ def count(table: pa.Table) -> Counts:
         phrases=phrases,
         boxes=boxes,
         photo_bytes=photo_bytes,
-        arrow_bytes=table.nbytes - sum(_idle_bytes(chunk) for column in table.columns for chunk in column.chunks),
+        arrow_bytes=sum(held_bytes(column.combine_chunks()) for column in table.columns),
     )
 
 
-def _idle_bytes(array: pa.Array) -> int:
-    """Return the bytes of bitmaps that tell of no null; whether there are any depends on how the array was made."""
-    bitmap = array.buffers()[0]
-    own = (len(array) + 7) // 8 if bitmap is not None and not array.null_count else 0
+def held_bytes(array: pa.Array) -> int:
+    """Return the bytes that the values of an array take in memory, however it was made: what Arrow tells depends on that.
+
+    >>> held_bytes(pa.array(["ab", None])), held_bytes(pa.array([[1, 2], []], pa.list_(pa.int16())))
+    (11, 12)
+    """
+    own = (len(array) + 7) // 8 if array.null_count else 0  # a bit each, where there is a null
     if pa.types.is_struct(array.type):
-        return own + sum(_idle_bytes(array.field(i)) for i in range(array.type.num_fields))
-    return own + (_idle_bytes(array.values) if pa.types.is_list(array.type) else 0)
+        return own + sum(map(held_bytes, array.flatten()))
+    if pa.types.is_list(array.type):
+        return own + 4 * len(array) + held_bytes(pc.list_flatten(array))
+    if pa.types.is_string(array.type) or pa.types.is_binary(array.type):
+        return own + 4 * len(array) + (pc.sum(pc.binary_length(array)).as_py() or 0)
+    return own + (len(array) * int(array.type.bit_width) + 7) // 8
