@@ -70,6 +70,7 @@ def stand_behind(before: Standing, piece: Piece, found: Scanned) -> Standing | N
     >>> stand_behind(Standing(end=120), piece, Scanned(9, 9, [], 120, 210))
     Standing(positions=(9, 0, 0, 0), elements=9, end=210, key=0, is_mixed=0)
     >>> stand_behind(Standing(end=125), piece, Scanned(9, 9, [], 120, 210))
+    >>> stand_behind(Standing(end=120), Piece(0, "a.json", "conversation", 100, None), Scanned(9, 9, [], 120, 210))
     """
     before = before.at(piece)
     elements, task = before.elements + found.elements, _TASKS.index(piece.task)

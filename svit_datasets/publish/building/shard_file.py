@@ -177,7 +177,7 @@ def count(table: pa.Table) -> Counts:
 
 
 def held_bytes(array: pa.Array) -> int:
-    """Return the bytes that the values of an array take in memory, however it was made: what Arrow tells depends on that.
+    """Return the bytes that the values of an array take; what Arrow tells depends on how it was made.
 
     >>> held_bytes(pa.array(["ab", None])), held_bytes(pa.array([[1, 2], []], pa.list_(pa.int16())))
     (11, 12)
