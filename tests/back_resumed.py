@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from svit_datasets import from_llava
+from svit_datasets import SvitWarning, from_llava
 from svit_datasets.backward import shards as backward_shards
 
 
@@ -28,6 +29,16 @@ def counted(stop: int | None = None) -> Iterator[list[int]]:
 
     with mock.patch.object(backward_shards, "sort_out", sort_out):
         yield numbers
+
+
+@contextmanager
+def starting_over(stage: Path | str, *, is_said: bool = True) -> Iterator[None]:
+    """Expect the one warning that what is kept is another run's, or none at all."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", SvitWarning)
+        yield
+    over = f"{stage}: parts of another run, by its options, inputs or version; starting over"
+    assert [str(warning.message) for warning in told if warning.category is SvitWarning] == [over] * is_said
 
 
 def written(folder: str, **given: Any) -> tuple[Any, ...]:

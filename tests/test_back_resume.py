@@ -11,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from back_resumed import counted, written
+from back_resumed import counted, starting_over, written
 from helpers_cli import SAMPLE, Ran, call, tree
 from native_files import write_sizes
 
@@ -131,7 +131,8 @@ CHANGES: dict[str, Callable[[], dict[str, Any]]] = {
 def test_another_run_starts_anew(change: str) -> None:
     interrupt(4, images="image_data.json")
     given = {"images": "image_data.json", **CHANGES[change]()}
-    made = from_llava("in.json", "made", resume=True, **given)
+    with starting_over(STAGE, is_said=change != "nothing"):
+        made = from_llava("in.json", "made", resume=True, **given)
     assert made.shards_there == (4 if change == "nothing" else 0)
     from_llava("in.json", "whole", overwrite=True, **given)
     assert Path("made/conversation.json").read_bytes() == Path("whole/conversation.json").read_bytes()
@@ -183,7 +184,7 @@ def test_an_output_that_stands_in_the_way_costs_no_work() -> None:
 
 
 def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    told = "^-: can be read once, by one process; name a file, or leave --jobs out$"
+    told = "^-: can be read once, by one process; name a file, or leave --jobs and --resume out$"
     with pytest.raises(UsageError, match=told):
         from_llava(["in.json", "-"], "made", resume=True)
     with pytest.raises(UsageError, match=r"^memory://made: is in the memory of this process alone; name a folder, or "):

@@ -20,8 +20,10 @@ from native_files import TASKS, Maker, dumps, write_sizes
 from test_forward_shards import SLOW, content, make_big, outcome
 
 import svit_datasets
-from svit_datasets.forward import in_place
+from svit_datasets import Options
+from svit_datasets.forward import in_place, pieces
 from svit_datasets.forward import shards as forward_shards
+from svit_datasets.forward.pieces import Piece, Rules, scan_piece
 from svit_datasets.sharding import ranges
 
 pytestmark = pytest.mark.filterwarnings("ignore::svit_datasets.SvitWarning")
@@ -197,3 +199,22 @@ def test_nothing_stays_beside_a_replaced_output(native: Path, tmp_path: Path) ->
     assert (ran.code, whole.code) == (0, 0)
     assert target.read_bytes() == (tmp_path / "whole.json").read_bytes()
     assert tree(tmp_path / "made") == {"out.json"}
+
+
+@pytest.mark.parametrize("kernels", ["0", "1"])
+def test_what_is_kept_of_a_shard_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kernels: str) -> None:
+    """A range whose borders are not found is read on to the end of the file; then it is read again to be converted."""
+    monkeypatch.setenv("SVIT_KERNELS", kernels)
+    turns = [{"from": "user", "value": "Why?"}, {"from": "gpt", "value": "So. " * 2000}]
+    records = [{"image_id": 1, "conversations": [{"content": turns}]}] * 200
+    file = tmp_path / "conversation.json"
+    file.write_text(json.dumps([None, *records]))
+    rules = Rules((), None, Options(), "skip", True, 64)
+    piece = Piece(0, str(file), "conversation", 0, None)
+    found, kept = scan_piece(piece, rules, keep=True)
+    assert kept is not None
+    monkeypatch.setattr(pieces, "_MOST_KEPT_BYTES", 1 << 20)
+    again, kept = scan_piece(piece, rules, keep=True)
+    assert kept is None
+    assert again.elements == found.elements == 201
+    assert list(again.image_ids) == [1] * 200

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from back_resumed import starting_over
 from native_files import write_sizes
 
 import svit_datasets
@@ -52,7 +53,8 @@ def interrupt(monkeypatch: pytest.MonkeyPatch, given: Any, folder: Path, **optio
 
 def expect_same(given: Any, folder: Path, there: int, **options: Any) -> None:
     """Go on, and compare with a run of its own."""
-    made = svit_datasets.to_llava(given, folder / "out.json", resume=True, **options)
+    with starting_over(folder / STAGE, is_said=not there):
+        made = svit_datasets.to_llava(given, folder / "out.json", resume=True, **options)
     svit_datasets.to_llava(given, folder / "whole.json", **options)
     assert made.shards_there == there
     assert (folder / "out.json").read_bytes() == (folder / "whole.json").read_bytes()

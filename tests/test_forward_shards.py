@@ -147,7 +147,7 @@ def test_tables_are_shards(tmp_path: Path) -> None:
         ({"output": None, "resume": True}, "^resume: what is finished is kept beside the output, so name a file$"),
         (
             {"inputs": "-", "task": "detail", "jobs": 2},
-            "^-: can be read once, by one process; name a file, or leave --jobs out$",
+            "^-: can be read once, by one process; name a file, or leave --jobs and --resume out$",
         ),
         ({"jobs": 0}, "^jobs=0: expected a whole number from 1$"),
         ({"engine": "spark"}, "^engine='spark': expected one of local, ray$"),

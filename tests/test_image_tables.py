@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from svit_datasets import to_llava
 from svit_datasets.errors import SvitError
 from svit_datasets.findings import Finding
 from svit_datasets.forward.seen import SeenIds
@@ -19,6 +21,7 @@ from svit_datasets.images import visual_genome
 from svit_datasets.images.entry_table import EntryTable, ImageData
 from svit_datasets.images.known import Images
 from svit_datasets.images.many import ManyResolved, columns_of
+from svit_datasets.reading.containers import fault_error
 
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 IDS = st.sampled_from([1, 2, 3, 4, 5, 713, 3_000_000, 9_000_001]) | st.integers(LEAST, MOST)
@@ -45,12 +48,23 @@ def entries(draw: st.DrawFn) -> ImageData:
     return ImageData(image_id, width, height, told, draw(OTHER_IDS), draw(OTHER_IDS))
 
 
-@given(st.lists(st.lists(entries(), max_size=6), max_size=4))
-def test_a_table_gives_back_the_last_entry_of_each_id(blocks: list[list[ImageData]]) -> None:
+CHANGES: tuple[dict[str, Any], ...] = ({"width": 0}, {"height": 1 << 31}, {"coco_id": MOST + 1})
+
+
+@st.composite
+def refused(draw: st.DrawFn) -> list[ImageData]:
+    block = draw(st.lists(entries(), min_size=1, max_size=6))
+    wrong = draw(st.integers(0, len(block) - 1))
+    block[wrong] = replace(block[wrong], **draw(st.sampled_from(CHANGES)))
+    return block
+
+
+@given(st.lists(st.tuples(st.just(True), st.lists(entries(), max_size=6)) | st.tuples(st.just(False), refused())))
+def test_a_table_gives_back_the_last_entry_of_each_id(files: list[tuple[bool, list[ImageData]]]) -> None:
     table = EntryTable()
-    for block in blocks:
-        assert table.add([block[:2], block[2:]])
-    expected = {entry.image_id: entry for block in blocks for entry in block}
+    for is_good, block in files:
+        assert table.add([block[:2], block[2:]]) == is_good
+    expected = {entry.image_id: entry for is_good, block in files if is_good for entry in block}
     assert list(table) == sorted(expected)
     assert {image_id: table.get(image_id) for image_id in expected} == expected
     assert table.get(12) is None
@@ -64,6 +78,7 @@ def test_a_table_gives_back_the_last_entry_of_each_id(blocks: list[list[ImageDat
             assert entry.url == f"{table.url_folders[folder]}/{image_id}.jpg"
 
 
+@pytest.mark.parametrize("url", [None, "VG_100K/7.jpg", "odd"])
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -74,14 +89,15 @@ def test_a_table_gives_back_the_last_entry_of_each_id(blocks: list[list[ImageDat
         ImageData(5, 1, 1, None, 1 << 70),
     ],
 )
-def test_a_table_takes_all_entries_or_none(wrong: ImageData) -> None:
-    table, good = EntryTable(), ImageData(7, 640, 480)
+def test_a_table_takes_all_entries_or_none(wrong: ImageData, url: str | None) -> None:
+    table, good = EntryTable(), ImageData(7, 640, 480, url)
     assert table.add([[good]])
-    assert not table.add([[ImageData(6, 3, 4), ImageData(7, 3, 4)], [wrong]])
-    assert (list(table), table.get(7)) == ([7], good)
+    folders, others = table.url_folders, [ImageData(6, 3, 4, "host/6.jpg"), ImageData(7, 3, 4, "odd too")]
+    assert not table.add([others, [wrong]])
+    assert (list(table), table.get(7), table.url_folders) == ([7], good, folders)
     with pytest.raises(ZeroDivisionError):
-        table.add([ImageData(6, 3, 4)] * (1 // (number - 1)) for number in (2, 1))
-    assert (list(table), table.get(7)) == ([7], good)
+        table.add(others * (1 // (number - 1)) for number in (2, 1))
+    assert (list(table), table.get(7), table.url_folders) == ([7], good, folders)
 
 
 def test_more_folders_than_are_numbered_are_kept_too() -> None:
@@ -96,6 +112,54 @@ def read(path: Path) -> tuple[list[ImageData | None], list[str]]:
     table, faults = EntryTable(), list[Finding]()
     visual_genome.read_image_data(str(path), table, add=faults.append)
     return [table.get(image_id) for image_id in table], [str(fault) for fault in faults]
+
+
+ODD = '{"image_id": 2, "width": 640, "height": 480, "url": "odd"}'
+ODD_TOO = '{"image_id": 2, "width": 7, "height": 8, "url": "odd too"}'
+WRONG = [ODD_TOO.replace("7", "0"), ODD_TOO.replace("7", str(1 << 31)), ODD_TOO.replace("7", "7 8")]
+
+
+@pytest.fixture
+def two_files(tmp_path: Path) -> tuple[Path, Path]:
+    first, second = (tmp_path / name / "image_data.json" for name in "ab")
+    for path in (first, second):
+        path.parent.mkdir()
+    first.write_text(f"[{ODD}]")
+    return first, second
+
+
+def raise_fault(fault: Finding) -> None:
+    raise fault_error(fault)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_file_at_fault_leaves_the_entries_of_another(
+    two_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, wrong: str, block_bytes: int
+) -> None:
+    monkeypatch.setattr(visual_genome, "_BLOCK_BYTES", block_bytes)
+    (first, second), table, faults = two_files, EntryTable(), list[Finding]()
+    visual_genome.read_image_data(str(first), table, add=faults.append)
+    second.write_text(f"[{wrong}]")
+    visual_genome.read_image_data(str(second), table, add=faults.append)
+    second.write_text(f"[{ODD_TOO}, {wrong}]")
+    with pytest.raises(SvitError):
+        visual_genome.read_image_data(str(second), table, add=raise_fault)
+    assert (len(faults), list(table), table.get(2)) == (1, [2], ImageData(2, 640, 480, "odd"))
+
+
+@pytest.mark.parametrize("kernels", ["0", "1"])
+@pytest.mark.parametrize("wrong", WRONG)
+def test_boxes_are_padded_by_the_entry_that_counts(
+    tmp_path: Path, two_files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, wrong: str, kernels: str
+) -> None:
+    monkeypatch.setenv("SVIT_KERNELS", kernels)
+    two_files[1].write_text(f'[{wrong}, {{"image_id": 3, "width": 7, "height": 8}}]')
+    turns = [{"from": "user", "value": "Where? [0.1, 0.2, 0.5, 0.9]"}, {"from": "gpt", "value": "So."}]
+    source, target = tmp_path / "referring_qa.json", tmp_path / "llava.json"
+    source.write_text(json.dumps([{"image_id": 2, "conversations": [{"content": turns}]}]))
+    to_llava(source, target, images=two_files, on_error="skip")
+    assert "Where? [0.1, 0.275, 0.5, 0.8]" in json.loads(target.read_text())[0]["conversations"][0]["value"]
 
 
 @pytest.mark.parametrize("indent", [None, 1])

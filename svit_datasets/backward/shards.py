@@ -53,7 +53,7 @@ def plan(names: list[str], max_record_mb: int) -> list[Shard]:
 
 def _cut(name: str, reading: Reading) -> list[Shard]:
     if name == STDIN or (not is_remote(name) and _is_pipe(path_of(name))):
-        raise UsageError(f"{name}: can be read once, by one process; name a file, or leave --jobs out")
+        raise UsageError(f"{name}: can be read once, by one process; name a file, or leave --jobs and --resume out")
     whole = Shard(name, 0, name, 0, reading, is_first=True, layout="llava")
     try:
         with open_source(name) as source:
@@ -175,11 +175,7 @@ def open_shards(job: SortJob, names: list[str], engine: Engine, output: str, *, 
         for made in reversed(missing):
             stack.callback(_remove_empty, made)
         manifest = stack.enter_context(open_manifest(place, output, job.key))
-
-        def count() -> int:
-            return len(manifest.finished(Sorted))
-
-        stack.push(lambda _kind, error, _trace: leave_parts(manifest, error, count, resume=resume))
+        stack.push(lambda _kind, error, _trace: leave_parts(manifest, error, resume=resume))
         yield Shards(job, shards, engine, manifest, watched, resume=resume)
 
 

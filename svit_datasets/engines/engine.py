@@ -121,14 +121,11 @@ def run_shards(function: Callable[[S], R], shards: Sequence[S], engine: Engine =
 
 
 @contextmanager
-def keep_workers(engine: Engine) -> Iterator[str | None]:
+def keep_workers(engine: Engine) -> Iterator[None]:
     """Start the workers of an engine once for all ``run_shards`` of the block; what was loaded before they share.
 
     Args:
         engine: The engine.
-
-    Yields:
-        Where the workers are processes of this machine, a folder that goes with the last of them; else None.
 
     Raises:
         UsageError: Ray is asked for and not installed, or does not answer.
@@ -137,15 +134,15 @@ def keep_workers(engine: Engine) -> Iterator[str | None]:
         from svit_datasets.engines.ray_cluster import connected
 
         with connected(jobs=engine.jobs, address=engine.address):
-            yield None
+            yield
         return
     key = threading.get_ident(), engine
     if engine.is_single or key in _KEPT:
-        yield None if engine.is_single else _KEPT[key].folder
+        yield
         return
     pool = _KEPT[key] = _Pool(engine.jobs or 1)
     try:
-        yield pool.folder
+        yield
     finally:
         del _KEPT[key]
         pool.end()

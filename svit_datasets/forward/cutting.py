@@ -26,11 +26,12 @@ def cut_input(number: int, given: Given, shard_bytes: int) -> list[Piece]:
     """
     source, name, part = given
     if name is None:
-        raise UsageError(f"{source.name}: an object in memory is read by one process; save it, or leave jobs out")
+        mend = "save it, or leave jobs and resume out"
+        raise UsageError(f"{source.name}: an object in memory is read by one process; {mend}")
     if not isinstance(source, NativeFile):
         return [Piece(number, name, source.task, 0, None, part)]
     if name == STDIN or not (is_remote(name) or path_of(name).is_file()):
-        raise UsageError(f"{name}: can be read once, by one process; name a file, or leave --jobs out")
+        raise UsageError(f"{name}: can be read once, by one process; name a file, or leave --jobs and --resume out")
     return [Piece(number, name, source.task, *cut) for cut in _ranges(name, shard_bytes)]
 
 

@@ -48,22 +48,27 @@ class InPlace:
     ) -> None:
         self._pieces, self._rules, self._engine, self._key, self._files = pieces, rules, engine, key, files
 
-    def convert(self, folder: str, writer: RowWriter, made: Report) -> bool:
+    def open_folder(self) -> tempfile.TemporaryDirectory[str]:
+        """Return a folder for what the shards tell each other, and their findings, where the output has its room."""
+        beside = self._files[0].local
+        return tempfile.TemporaryDirectory(prefix=".svit-", dir=None if beside is None else beside.part.parent)
+
+    def convert(self, own: str, writer: RowWriter, made: Report) -> bool:
         """Convert everything; tell whether that was possible. If not, nothing has happened.
 
         Args:
-            folder: A folder of this machine that the workers can reach.
+            own: The empty folder that ``open_folder`` made.
             writer: Takes account of what was written.
             made: Takes the counts and findings.
 
         Raises:
             SvitError: The first fault of all shards.
         """
-        with tempfile.TemporaryDirectory(dir=folder) as own:
-            Path(own, TURNS_FILE).touch()
-            done: list[Part] = []
-            counts: Counter[str] = Counter()
-            fault: SvitError | None = None
+        Path(own, TURNS_FILE).touch()
+        done: list[Part] = []
+        counts: Counter[str] = Counter()
+        fault: SvitError | None = None
+        try:
             for result, fault in self._results(own):
                 if result.is_odd:
                     self._empty()
@@ -72,9 +77,11 @@ class InPlace:
                 done += [result.notes] if result.notes else []
                 if fault is not None:
                     break
-            made.counts.update(counts)
-            for found in _findings(own, done):
-                made.add(found)
+        except SvitError as error:  # what was found before it is told too
+            fault = error
+        made.counts.update(counts)
+        for found in _findings(own, done):
+            made.add(found)
         if fault is not None:
             raise fault
         made.shards = len(self._pieces)

@@ -18,6 +18,7 @@ from svit_datasets.sharding.manifest import Folder, Part, PartFile
 from svit_datasets.sharding.turns import StoppedError, Turns
 from svit_datasets.writing.placed import Begin, PlacedFile
 from svit_datasets.writing.row_writer import RowWriter
+from svit_datasets.writing.targets import output_error
 from svit_datasets.writing.writers import BETWEEN, LIST_BEGIN, JsonList
 
 _COUNTED, _ENDED = range(2)  # the stages
@@ -87,6 +88,10 @@ def convert_in_place(job: PlaceJob) -> tuple[Placed, SvitError | None]:
             return _convert(job, turns)
         except StoppedError:
             return Placed({}), None
+        except SvitError:
+            raise
+        except OSError as error:  # of the small files that shards share, on the disk of the output
+            raise output_error(job.outputs[0].name, error) from error
 
 
 def _convert(job: PlaceJob, turns: Turns) -> tuple[Placed, SvitError | None]:

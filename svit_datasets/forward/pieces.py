@@ -13,7 +13,7 @@ from svit_datasets.converters.llava_layout import Options
 from svit_datasets.errors import SvitError
 from svit_datasets.forward.inputs import NativeFile, RunItem, as_item
 from svit_datasets.images.known import resolve_row
-from svit_datasets.kernels.forward.plain_records import COUNT, FIRST, FIRST_TEXT, TEXTS, NativeRun
+from svit_datasets.kernels.forward.plain_records import BEGIN, COUNT, END, FIRST, FIRST_TEXT, TEXTS, NativeRun
 from svit_datasets.reading.containers import open_source
 from svit_datasets.reading.readers import Item, decode_native, plain_taker
 from svit_datasets.reading.split import FIRST_KEY
@@ -24,6 +24,8 @@ from svit_datasets.table_inputs.inputs import TableInput, open_tables
 from svit_datasets.table_inputs.records import TableItem
 
 _PROOF_BYTES = 1 << 16  # borders are compared, so that a wrong one costs time alone
+_MOST_KEPT_BYTES = 32 << 20
+_RECORD_BYTES = 2048  # of a record alone, besides its texts
 _KEYS_TOLD = 8  # of a shard; that they are not one is what counts
 
 
@@ -71,7 +73,7 @@ def scan_piece(piece: Piece, rules: Rules, *, keep: bool = False) -> tuple[Scann
     Args:
         piece: The shard.
         rules: How it is converted.
-        keep: Whether to keep all that was read, for a shard that fits memory.
+        keep: Whether to keep all that was read, as long as it fits memory.
 
     Returns:
         What stands in it, and what was kept; None where nothing was, or where reading ended early.
@@ -79,13 +81,16 @@ def scan_piece(piece: Piece, rules: Rules, *, keep: bool = False) -> tuple[Scann
     Raises:
         InputError: It cannot be read; it may be when the shard is converted, and the numbers behind it would be wrong.
     """
-    elements = records = 0
+    elements = records = kept_bytes = 0
     is_broken = False
     image_ids: list[int] = []
     kept: list[TableItem | RunItem] | None = [] if keep else None
     borders = Borders()
     try:
         for item in read_piece(open_piece(piece, rules), piece, rules, borders, takes_runs=True):
+            kept_bytes += _size_of(item) if kept is not None else 0
+            if kept_bytes > _MOST_KEPT_BYTES:
+                kept = None  # a range whose borders are hard to find may go on to the end of its file
             if kept is not None:
                 kept.append(_held(item))
             if isinstance(item, RunItem):
@@ -114,6 +119,14 @@ def _packed(image_ids: list[int]) -> Sequence[int]:
         return array("q", image_ids)  # it travels in an eighth of the room
     except OverflowError:
         return image_ids
+
+
+def _size_of(item: TableItem | RunItem) -> int:
+    """Return about how many bytes an item takes."""
+    if isinstance(item, RunItem):
+        return int(item.run.records[item.run.count - 1, END] - item.run.records[0, BEGIN])
+    texts = [turn.value for one in item.record.conversations for turn in one.content] if item.record else []
+    return _RECORD_BYTES + 2 * sum(map(len, texts))
 
 
 def _held(item: TableItem | RunItem) -> TableItem | RunItem:

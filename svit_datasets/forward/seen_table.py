@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -58,7 +59,10 @@ class SeenTable:
         taken = int(rows[0, _COUNT]) + more
         if 2 * taken < len(rows):
             return rows
-        grown = np.memmap(f"{self._file}.grown", np.int64, "w+", shape=(_rows_for(taken) + 1, 2))
+        rows_there = _rows_for(taken) + 1
+        with Path(f"{self._file}.grown").open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, 16 * rows_there)  # a page that finds no room would end the process
+        grown = np.memmap(f"{self._file}.grown", np.int64, "r+", shape=(rows_there, 2))
         is_used = rows[1:, _COUNT] > 0
         _add(grown, rows[1:][is_used, _KEY], rows[1:][is_used, _COUNT])
         grown[0] = rows[0]

@@ -111,9 +111,9 @@ class Shards:
         is_for_later = self._resume or not self._engine.is_here
         if is_for_later or not self._pieces or not files or any(file.local is None for file in files):
             return False
-        with keep_workers(self._engine) as folder:
-            run = in_place.InPlace(self._pieces, self._rules, self._engine, self._key, files)
-            return folder is not None and run.convert(folder, writer, made)
+        run = in_place.InPlace(self._pieces, self._rules, self._engine, self._key, files)
+        with run.open_folder() as folder, keep_workers(self._engine):  # the workers end before the folder goes
+            return run.convert(folder, writer, made)
 
     def _convert(self, writer: RowWriter, made: Report) -> None:
         plan = self._plan()
@@ -236,7 +236,7 @@ def open_shards(
     else:
         place = stage_of(str(target))
     manifest = stack.enter_context(open_manifest(place, str(target), key))
-    stack.push(lambda _kind, error, _trace: _leave(manifest, error, resume=resume))
+    stack.push(lambda _kind, error, _trace: leave_parts(manifest, error, resume=resume))
     return Shards(pieces, rules, engine, manifest, watched, resume=resume)
 
 
@@ -248,7 +248,3 @@ def stage_of(target: str) -> str:
     """
     folder, slash, name = target.rpartition("/")
     return f"{folder}{slash}.{name}{_STAGE}"
-
-
-def _leave(manifest: Manifest, error: BaseException | None, *, resume: bool) -> None:
-    leave_parts(manifest, error, lambda: len(manifest.finished(Converted)), resume=resume)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from operator import lt
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -31,6 +32,18 @@ class ImageData(msgspec.Struct, frozen=True, gc=False):
         return self.width, self.height
 
 
+class _Beside(NamedTuple):
+    """What stands beside the columns.
+
+    Attributes:
+        folders: Folders of urls, with their numbers.
+        whole: Entries that are kept as they are, by image id.
+    """
+
+    folders: dict[str, int]
+    whole: dict[int, ImageData]
+
+
 class EntryTable:
     """Entries by image id; of several with one id the last counts.
 
@@ -46,8 +59,7 @@ class EntryTable:
     def __init__(self) -> None:
         self._ids, self._coco_ids, self._flickr_ids = array("q"), array("q"), array("q")
         self._widths, self._heights, self._folder_rows = array("i"), array("i"), array("h")
-        self._folders: dict[str, int] = {}  # of urls, with their numbers
-        self._whole: dict[int, ImageData] = {}
+        self._beside = _Beside({}, {})
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -62,7 +74,7 @@ class EntryTable:
             return None
         folder = self._folder_rows[row]
         if folder == _WHOLE:
-            return self._whole[image_id]
+            return self._beside.whole[image_id]
         url = None if folder == _NO_URL else f"{self.url_folders[folder]}/{image_id}.jpg"
         other = (None if told == _NONE else told for told in (self._coco_ids[row], self._flickr_ids[row]))
         return ImageData(image_id, self._widths[row], self._heights[row], url, *other)
@@ -70,7 +82,7 @@ class EntryTable:
     @property
     def url_folders(self) -> list[str]:
         """What stands in urls in front of the slash and the id, by number."""
-        return list(self._folders)
+        return list(self._beside.folders)
 
     def find(self, image_ids: Any) -> tuple[Any, Any, Any]:
         """Return the sizes of many images, and in which of ``url_folders`` they are.
@@ -100,23 +112,30 @@ class EntryTable:
     def add(self, blocks: Iterable[Sequence[ImageData]]) -> bool:
         """Add entries; add none, and tell that, where a number is beyond what a column holds."""
         before, is_good = len(self._ids), False
+        added = _Beside(dict(self._beside.folders), {})  # taken over once all is known to be good
         try:
-            is_good = all(self._append(block) for block in blocks)
+            is_good = all(self._append(block, added) for block in blocks)
         except OverflowError:
             pass
         finally:
             if not is_good:
                 for column in self._columns:
                     del column[before:]
-        if is_good and not all(map(lt, self._ids, self._ids[1:])):
-            self._sort()
+        if is_good:
+            self._take_over(added)
         return is_good
+
+    def _take_over(self, added: _Beside) -> None:
+        self._beside.folders.update(added.folders)
+        self._beside.whole.update(added.whole)
+        if not all(map(lt, self._ids, self._ids[1:])):
+            self._sort()
 
     @property
     def _columns(self) -> tuple[array[int], ...]:
         return self._ids, self._coco_ids, self._flickr_ids, self._widths, self._heights, self._folder_rows
 
-    def _append(self, block: Sequence[ImageData]) -> bool:
+    def _append(self, block: Sequence[ImageData], added: _Beside) -> bool:
         if not block:
             return True
         ids, widths, heights, urls, *others = zip(*map(msgspec.structs.astuple, block), strict=True)
@@ -125,22 +144,14 @@ class EntryTable:
         self._heights.extend(heights)
         for column, told in zip((self._coco_ids, self._flickr_ids), others, strict=True):
             column.extend([_NONE if number is None else number for number in told])
-        rows = list(map(self._folder_row, ids, urls))
+        rows = list(map(partial(_folder_row, added.folders), ids, urls))
         for numbers in others:
             if _NONE in numbers:
                 rows = [_WHOLE if number == _NONE else row for number, row in zip(numbers, rows, strict=True)]
         if _WHOLE in rows:
-            self._whole.update((one.image_id, one) for one, row in zip(block, rows, strict=True) if row == _WHOLE)
+            added.whole.update((one.image_id, one) for one, row in zip(block, rows, strict=True) if row == _WHOLE)
         self._folder_rows.extend(rows)
         return bool(min(widths) > 0 and min(heights) > 0)
-
-    def _folder_row(self, image_id: int, url: str | None) -> int:
-        if url is None:
-            return _NO_URL
-        folder = url.removesuffix(f"/{image_id}.jpg")
-        if len(folder) == len(url) or (folder not in self._folders and len(self._folders) == _MOST_FOLDERS):
-            return _WHOLE
-        return self._folders.setdefault(folder, len(self._folders))
 
     def _sort(self) -> None:
         """Put the rows in the order of their ids, and keep the last of each."""
@@ -148,3 +159,12 @@ class EntryTable:
         rows = [last[image_id] for image_id in sorted(last)]
         for column in self._columns:
             column[:] = array(column.typecode, [column[row] for row in rows])
+
+
+def _folder_row(folders: dict[str, int], image_id: int, url: str | None) -> int:
+    if url is None:
+        return _NO_URL
+    folder = url.removesuffix(f"/{image_id}.jpg")
+    if len(folder) == len(url) or (folder not in folders and len(folders) == _MOST_FOLDERS):
+        return _WHOLE
+    return folders.setdefault(folder, len(folders))

@@ -11,23 +11,26 @@ import hashlib
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from svit_datasets.errors import UsageError
-from svit_datasets.remote.files import open_store
+from svit_datasets.errors import OutputError, SvitWarning, UsageError
+from svit_datasets.reading.input_files import reason_of
+from svit_datasets.remote.files import explained, open_store
 from svit_datasets.remote.names import is_remote, path_of
 from svit_datasets.writing.writers import encode_ascii, output_error
 
 T = TypeVar("T")
 _PLAN, _LOCK, _ENTRY = "plan.json", "lock", ".done.json"
 _PLACE = re.compile(r"[0-9]{8}" + re.escape(_ENTRY))
-_OWN = re.compile(rf"[0-9]{{8}}\..+|{re.escape(_PLAN)}(\.part)?")
+_OF_SHARD = re.compile(r"[0-9]{8}\..+")
+_OWN = re.compile(rf"{_OF_SHARD.pattern}|{re.escape(_PLAN)}(\.part)?")
 _CHUNK_BYTES = 4 << 20
 
 
@@ -93,9 +96,20 @@ class Folder:
         return data
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a small file; it appears whole."""
+        """Write a small file; it appears whole.
+
+        Raises:
+            OutputError: The disk is full, or the store refuses it.
+        """
+        try:
+            self._write(name, data)
+        except OSError as error:
+            raise output_error(f"{self.place}/{name}", error) from error
+
+    def _write(self, name: str, data: bytes) -> None:
         if not self.is_local:
-            self.fs.pipe_file(self.path(name), data)
+            with explained(self.place):
+                self.fs.pipe_file(self.path(name), data)
             return
         part = Path(self.path(f"{name}.part"))
         part.write_bytes(data)
@@ -110,10 +124,27 @@ class Folder:
             return []
 
     def clear(self) -> None:
-        """Remove all files but the lock, the plan first: what a killed removal leaves is no run to go on with."""
+        """Remove all files but the lock, the plan first: what a killed removal leaves is no run to go on with.
+
+        Raises:
+            OutputError: One cannot be removed.
+        """
         names = [name for name in self.names() if _OWN.fullmatch(name)]
         for name in sorted(names, key=lambda name: name != _PLAN):
-            self.fs.rm_file(self.path(name))
+            self.drop(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a file.
+
+        Raises:
+            OutputError: It cannot be removed.
+        """
+        try:
+            with nullcontext() if self.is_local else explained(self.place):
+                self.fs.rm_file(self.path(name))
+        except OSError as error:
+            told = f"{self.place}/{name}: cannot be removed ({reason_of(error)})"
+            raise OutputError(f"{told}; remove it yourself, or name another output") from error
 
     def remove(self) -> None:
         """Remove the folder with what is in it."""
@@ -186,7 +217,10 @@ class Manifest:
         self.folder, self.key = folder, key
 
     def read_plan(self, kind: type[T]) -> T | None:
-        """Return the plan of an earlier run of the same key; None, with all else removed, where there is none."""
+        """Return the plan of an earlier run of the same key; None where there is none.
+
+        What is kept of a run of another key is removed, with a warning.
+        """
         data = self.folder.read(_PLAN)
         try:
             kept: _Plan[T] | None = _decode(data or b"", _Plan[kind])  # type: ignore[valid-type]
@@ -194,6 +228,9 @@ class Manifest:
             kept = None
         if kept is not None and kept.key == self.key:
             return kept.plan
+        if data is not None:
+            told = f"{self.folder.place}: parts of another run, by its options, inputs or version; starting over"
+            warnings.warn(told, SvitWarning, stacklevel=2)
         self.folder.clear()
         return None
 
@@ -209,9 +246,7 @@ class Manifest:
     def finished(self, kind: type[F]) -> dict[int, F]:
         """Return the results of the shards whose files have the digests that were taken down, by their places."""
         found = {}
-        for name in self.folder.names():
-            if not _PLACE.fullmatch(name):
-                continue
+        for name in self._entries():
             try:
                 result: F = _decode(self.folder.read(name) or b"", kind)
             except ValueError:
@@ -219,6 +254,20 @@ class Manifest:
             if all(self._is_whole(part) for part in result.files):
                 found[int(name[:8])] = result
         return found
+
+    def count_finished(self) -> int:
+        """Return the number of shards that were taken down as finished; their files are not looked at."""
+        return len(self._entries())
+
+    def drop_unfinished(self) -> None:
+        """Remove the files of the shards that are not finished, so that they hold no room."""
+        finished = {name[:8] for name in self._entries()}
+        for name in self.folder.names():
+            if _OF_SHARD.fullmatch(name) and name[:8] not in finished:
+                self.folder.drop(name)
+
+    def _entries(self) -> list[str]:
+        return [name for name in self.folder.names() if _PLACE.fullmatch(name)]
 
     def read_part(self, part: Part) -> Iterator[bytes]:
         """Yield the bytes of a file of a shard."""

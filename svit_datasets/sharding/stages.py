@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 from svit_datasets.errors import FindingsError, InputError, RecordError, SvitWarning, UsageError
 from svit_datasets.remote.names import is_remote, path_of
 from svit_datasets.sharding.manifest import Manifest, open_manifest
 
 
-def leave_parts(manifest: Manifest, error: BaseException | None, count: Callable[[], int], *, resume: bool) -> None:
+def leave_parts(manifest: Manifest, error: BaseException | None, *, resume: bool) -> None:
     """Remove what was finished of a run, unless it ended early and is to go on; then say that it is kept.
+
+    What was not finished goes in any case.
 
     Args:
         manifest: What is finished.
         error: What ended the run; None where it ended well.
-        count: Tells how many shards are finished.
         resume: Whether the run is to go on.
     """
     is_kept = resume and error is not None and not is_hopeless(error)
-    kept = count() if is_kept else 0
+    kept = manifest.count_finished() if is_kept else 0
     if not kept:
         manifest.folder.clear()
         return
+    manifest.drop_unfinished()
     told = f"{kept:,} finished part{'s are' if kept > 1 else ' is'} kept in {manifest.folder.place}"
     warnings.warn(f"{told}; the same command with --resume goes on from there", SvitWarning, stacklevel=2)
 
@@ -55,7 +56,8 @@ def forget_parts(place: str, target: str) -> None:
     except UsageError:  # another process is at it
         return
     except OSError as error:
-        told = f"{place}: left as it is ({error.strerror or error}); remove it, it is of no use"
+        reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        told = f"{place}: left as it is ({reason.strerror or reason}); remove it, it is of no use"
         warnings.warn(told, SvitWarning, stacklevel=2)
 
 

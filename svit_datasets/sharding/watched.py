@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from itertools import chain
+from pathlib import Path
 
 from svit_datasets.findings import finding
 from svit_datasets.forward.inputs import Given
@@ -18,7 +21,7 @@ from svit_datasets.remote.names import is_remote, path_of
 
 
 class Watched:
-    """Files and folders; of a folder of images it is seen that files were added, removed or renamed.
+    """Files and folders; of a folder of images each image counts, and nothing else that lies in it.
 
     Args:
         names: Paths and addresses.
@@ -69,7 +72,21 @@ def _stamp(name: str) -> str:
     if is_remote(name):
         return stamp_of(name)
     path = path_of(name)
-    if not path.is_dir():
-        return stamp([path])
-    images = "\0".join(sorted(image.name for image in path.glob("*.jpg")))  # an output may be written beside them
-    return sha256(images.encode("utf-8", "surrogateescape")).hexdigest()
+    return _stamp_of_images(path) if path.is_dir() else stamp([path])
+
+
+def _stamp_of_images(folder: Path) -> str:
+    """Return a digest of a folder's real path and of its images; an output may be written beside them."""
+    images: list[str] = []
+    with suppress(PermissionError), os.scandir(folder) as entries:  # one that may not be listed has images all the same
+        images = sorted(_told(entry) for entry in entries if entry.name.endswith(".jpg"))
+    told = "\n".join([str(folder.resolve()), *images])
+    return sha256(told.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _told(image: os.DirEntry[str]) -> str:
+    try:
+        status = image.stat()
+    except OSError:  # a link to nothing, which is no image
+        return image.name
+    return f"{image.name}\0{status.st_size}\0{status.st_mtime_ns}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import IO
 
@@ -51,8 +50,6 @@ class ShardFile:
         self._path.unlink(missing_ok=True)  # what a killed process leaves, or one that is about to end still writes
         self._file = stack.enter_context(self._path.open("wb"))
         self._writer = stack.enter_context(open_shard(self._file, self._columns))
-        self._thread = stack.enter_context(ThreadPoolExecutor(1))  # packs a row group while the next one is made
-        self._written: Future[None] | None = None
         self._spool: IO[bytes] | None = None
         if config.has_text:
             self._spool = stack.enter_context(recipe.spool_of(config.name).open("rb"))
@@ -68,14 +65,7 @@ class ShardFile:
             else:
                 table = make_rows([raw for _, raw in group], images, self._columns, self._take)
             self._counts += count(table)
-            self._wait()
-            self._written = self._thread.submit(self._writer.write_table, table, row_group_size=len(table))
-
-    def _wait(self) -> None:
-        """Wait for the row group that is being written; raise what went wrong with it."""
-        if self._written is not None:
-            self._written.result()
-            self._written = None
+            self._writer.write_table(table, row_group_size=len(table))
 
     def _groups(self, rows: Mapping[int, ImageRow]) -> Iterator[list[tuple[ImageRow, bytes]]]:
         """Yield the image and the record of each row, those of one group after another."""
@@ -111,7 +101,6 @@ class ShardFile:
 
     def close(self) -> Shard:
         """Finish the file and tell what it is."""
-        self._wait()
         self._writer.close()
         self._file.flush()
         os.fsync(self._file.fileno())
