@@ -17,7 +17,8 @@ from helpers_cli import DONE, SAMPLE, UNUSABLE, WAIT_SECONDS, Ran, call, obey_mo
 from svit_datasets import SvitError, SvitWarning, from_llava, to_llava
 from svit_datasets.backward import shards as backward_shards
 from svit_datasets.sharding import ranges
-from svit_datasets.sharding.manifest import Folder, open_manifest
+from svit_datasets.sharding.folder import Folder
+from svit_datasets.sharding.manifest import open_manifest
 
 STAGE = ".svit-parts"
 KILLED = """

@@ -27,7 +27,8 @@ from svit_datasets.backward.work import Sorted
 from svit_datasets.errors import InputError, OutputError, SvitWarning, UsageError
 from svit_datasets.forward import shards as forward_shards
 from svit_datasets.sharding import ranges
-from svit_datasets.sharding.manifest import Folder, open_manifest
+from svit_datasets.sharding.folder import Folder
+from svit_datasets.sharding.manifest import open_manifest
 from svit_datasets.sharding.stages import forget_parts, leave_parts
 
 NATIVE = Path("native", "conversation.json")

@@ -24,7 +24,8 @@ from svit_datasets.remote.names import is_remote, join_name, path_of, protocol_o
 from svit_datasets.report import Report
 from svit_datasets.sharding.chain import Result, run_in_order
 from svit_datasets.sharding.entry_shards import Reading, Seen, Shard
-from svit_datasets.sharding.manifest import Manifest, Part, open_manifest
+from svit_datasets.sharding.folder import Part
+from svit_datasets.sharding.manifest import Manifest, open_manifest
 from svit_datasets.sharding.ranges import cut_ranges
 from svit_datasets.sharding.stages import leave_parts
 from svit_datasets.sharding.watched import Watched, watched_names

@@ -20,7 +20,8 @@ from svit_datasets.reading.entries import Entry
 from svit_datasets.reading.readers import Item, read_items
 from svit_datasets.report import Report
 from svit_datasets.sharding.entry_shards import Seen, Shard
-from svit_datasets.sharding.manifest import Folder, Part, PartFile, write_entry
+from svit_datasets.sharding.folder import Folder, Part, PartFile
+from svit_datasets.sharding.manifest import write_entry
 from svit_datasets.sharding.range_edges import Proof
 from svit_datasets.sharding.ranges import read_part
 from svit_datasets.writing.sidecar import Sidecar

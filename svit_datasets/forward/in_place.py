@@ -24,7 +24,7 @@ from svit_datasets.forward.in_place_work import TURNS_FILE, Output, Placed, Plac
 from svit_datasets.forward.pieces import Piece, Rules
 from svit_datasets.progress import bytes_done
 from svit_datasets.report import Report
-from svit_datasets.sharding.manifest import Part
+from svit_datasets.sharding.folder import Part
 from svit_datasets.writing.row_writer import RowWriter
 from svit_datasets.writing.writers import OutputFile
 

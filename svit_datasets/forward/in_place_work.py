@@ -14,7 +14,7 @@ from svit_datasets.forward.seen_table import SeenTable
 from svit_datasets.forward.standing import stand_behind, standing_of
 from svit_datasets.forward.work import Planned, convert_piece
 from svit_datasets.report import Report
-from svit_datasets.sharding.manifest import Folder, Part, PartFile
+from svit_datasets.sharding.folder import Folder, Part, PartFile
 from svit_datasets.sharding.turns import StoppedError, Turns
 from svit_datasets.writing.placed import Begin, PlacedFile
 from svit_datasets.writing.row_writer import RowWriter

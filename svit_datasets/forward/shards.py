@@ -45,7 +45,8 @@ from svit_datasets.progress import bytes_done
 from svit_datasets.records import TASKS
 from svit_datasets.remote.names import protocol_of
 from svit_datasets.report import Report
-from svit_datasets.sharding.manifest import Manifest, Part, open_manifest
+from svit_datasets.sharding.folder import Part
+from svit_datasets.sharding.manifest import Manifest, open_manifest
 from svit_datasets.sharding.stages import leave_parts
 from svit_datasets.sharding.watched import Watched, watched_names
 from svit_datasets.writing.row_writer import RowWriter

@@ -15,7 +15,8 @@ from svit_datasets.forward.inputs import RunItem, number_records
 from svit_datasets.forward.pieces import Piece, Rules, Scanned, open_piece, read_piece, scan_piece
 from svit_datasets.images.known import Images
 from svit_datasets.report import Report
-from svit_datasets.sharding.manifest import Folder, Part, PartFile, write_entry
+from svit_datasets.sharding.folder import Folder, Part, PartFile
+from svit_datasets.sharding.manifest import write_entry
 from svit_datasets.table_inputs.records import TableItem
 from svit_datasets.writing.row_writer import RowWriter
 from svit_datasets.writing.writers import JsonList
