@@ -16,8 +16,8 @@ from build_held import children_of, expect_ended
 from helpers_cli import damage, finish, limit_file_size, run, start, tree, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from native_files import TASKS, Maker, dumps, write_sizes
-from test_forward_shards import SLOW, content, make_big, outcome
+from native_files import Maker, dumps, write_sizes
+from test_forward_shards import SLOW, make_big, outcome, write_inputs
 
 import svit_datasets
 from svit_datasets import Options
@@ -78,12 +78,7 @@ def test_shards_in_place_give_what_one_reading_gives(
     tmp_path_factory: pytest.TempPathFactory, seeds: list[int], count: int, shard_bytes: int, **given: Any
 ) -> None:
     folder = tmp_path_factory.mktemp("shards")
-    inputs = []
-    for number, seed in enumerate(seeds):
-        (folder / str(number)).mkdir()
-        name = TASKS[0 if given["is_one_task"] else number]
-        (folder / str(number) / f"{name}.json").write_bytes(content(seed, count))
-        inputs.append(str(folder / str(number) / f"{name}.json"))
+    inputs = write_inputs(folder, seeds, count, is_one_task=given["is_one_task"])
     options = {
         "images": [write_sizes(folder)],
         "on_error": given["on_error"],

@@ -73,6 +73,15 @@ def outcome(inputs: list[str], folder: Path, **options: Any) -> tuple[Any, ...]:
     return told, files
 
 
+def write_inputs(folder: Path, seeds: list[int], count: int, *, is_one_task: bool) -> list[str]:
+    """Write a native file for each seed, all of one task or each of another; return their names."""
+    files = [folder / str(n) / f"{TASKS[0 if is_one_task else n]}.json" for n in range(len(seeds))]
+    for file, seed in zip(files, seeds, strict=True):
+        file.parent.mkdir()
+        file.write_bytes(content(seed, count))
+    return [str(file) for file in files]
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     seeds=st.lists(st.integers(0, 10**6), min_size=1, max_size=3),
@@ -87,12 +96,7 @@ def test_shards_give_what_one_reading_gives(
     tmp_path_factory: pytest.TempPathFactory, seeds: list[int], count: int, shard_bytes: int, **given: Any
 ) -> None:
     folder = tmp_path_factory.mktemp("shards")
-    inputs = []
-    for number, seed in enumerate(seeds):
-        (folder / str(number)).mkdir()
-        name = TASKS[0 if given["is_one_task"] else number]
-        (folder / str(number) / f"{name}.json").write_bytes(content(seed, count))
-        inputs.append(str(folder / str(number) / f"{name}.json"))
+    inputs = write_inputs(folder, seeds, count, is_one_task=given["is_one_task"])
     options = {
         "images": [write_sizes(folder)] if given["has_sizes"] else [],
         "on_error": given["on_error"],

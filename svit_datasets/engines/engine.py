@@ -153,17 +153,14 @@ class _Pool:
 
     They are forks of this process where that is safe, which is where it has one thread; so they start at once and share
     what it has loaded. Else each is a new interpreter.
-
-    Attributes:
-        folder: Goes with the last of them.
     """
 
     def __init__(self, jobs: int) -> None:
         self._own: set[Any] = set()
         context = multiprocessing.get_context("fork" if _has_one_thread() else "spawn")
-        self.folder = tempfile.mkdtemp(prefix="svit-")
+        self._folder = tempfile.mkdtemp(prefix="svit-")
         self._jobs = jobs
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(self.folder,))
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(self._folder,))
 
     def run(self, function: Callable[[S], R], shards: Sequence[S]) -> Generator[R, None, None]:
         """Yield the results in order; few are begun beyond those that are taken."""
@@ -184,14 +181,14 @@ class _Pool:
     def _begin(self, function: Callable[[S], R], shards: Iterator[S]) -> list[Future[_Sent]]:
         with _STARTING, _uninterrupted():  # a process that starts has no way yet to end without a word
             before = set(multiprocessing.active_children())
-            begun = [self._pool.submit(_work, function, shard, self.folder) for shard in shards]
+            begun = [self._pool.submit(_work, function, shard, self._folder) for shard in shards]
             self._own |= set(multiprocessing.active_children()) - before
         return begun
 
     def end(self) -> None:
         """End the processes."""
         self._pool.shutdown(cancel_futures=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _Sent(NamedTuple):

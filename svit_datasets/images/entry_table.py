@@ -116,7 +116,7 @@ class EntryTable:
         try:
             is_good = all(self._append(block, added) for block in blocks)
         except OverflowError:
-            pass
+            pass  # told by the result
         finally:
             if not is_good:
                 for column in self._columns:

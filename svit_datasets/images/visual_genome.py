@@ -132,7 +132,7 @@ def read_image_data(path: str, table: EntryTable, *, add: Callable[[Finding], ob
             if table.add(_decode_blocks(source)):
                 return
         except _UNREADABLE:
-            pass  # where it is at fault, the closer look tells
+            pass  # told by the closer look, which leaves out all that a table refuses
     with open_source(path) as source:
         table.add([entry] for entry in _read_one_by_one(source, path, add))
 
